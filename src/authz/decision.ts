@@ -1,0 +1,27 @@
+/** A verdict as a prebuilt value: shared by all requests it applies to, frozen, allocated at load. */
+import type { Permit } from './permit.ts'
+
+export type DecisionReason =
+  /** No ALLOW policy selects the workload. */
+  | 'no_allow_policy'
+  /** An ALLOW rule matched. */
+  | 'allow_rule'
+  /** A DENY rule matched. */
+  | 'deny_rule'
+  /** ALLOW policies exist and none matched. */
+  | 'no_allow_matched'
+  /** A refused policy object stands as a deny-all stub for what it selects. */
+  | 'quarantined_policy'
+
+export interface Decision {
+  readonly allowed: boolean
+  /** Present exactly when allowed. */
+  readonly permit: Permit | null
+  readonly reason: DecisionReason
+  /** `namespace/name` of what decided, or null when nothing matched. */
+  readonly policy: string | null
+  /** Index of the rule that matched, or null. */
+  readonly rule: number | null
+  /** Istio's response code detail: `rbac_access_denied_matched_policy[...]`; '' when allowed. */
+  readonly detail: string
+}
