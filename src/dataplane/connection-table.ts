@@ -1,0 +1,55 @@
+/**
+ * Every live connection of a worker. A connection is registered before it is authorized, so that a policy change cannot
+ * slip between (architecture §2); it says nothing about what the policy is.
+ */
+import type { Connection } from './connection.ts'
+
+export class ConnectionTable {
+  readonly #live = new Set<Connection>()
+  #nextId = 1
+  #onEmpty: (() => void) | null = null
+
+  /** An id for the connection about to be made; unique within the worker. */
+  nextId(): number {
+    return this.#nextId++
+  }
+
+  get size(): number {
+    return this.#live.size
+  }
+
+  register(connection: Connection): void {
+    this.#live.add(connection)
+    connection.socket.once('close', () => {
+      connection.closed = true
+      this.#live.delete(connection)
+      if (this.#live.size === 0) this.#onEmpty?.()
+    })
+  }
+
+  /** After a new policy came into force: every opaque connection judges itself again. */
+  rejudge(): void {
+    for (const connection of [...this.#live]) connection.onPolicyChange?.()
+  }
+
+  /** Asks every connection of a direction to finish what it is doing and close. */
+  drain(direction: Connection['direction']): void {
+    for (const connection of [...this.#live]) if (connection.direction === direction) connection.onDrain?.()
+  }
+
+  /** Resolves when no connection is left. */
+  empty(): Promise<void> {
+    if (this.#live.size === 0) return Promise.resolve()
+    return new Promise((resolve) => (this.#onEmpty = resolve))
+  }
+
+  destroy(): void {
+    for (const connection of [...this.#live]) connection.cut(true)
+  }
+
+  count(direction: Connection['direction']): number {
+    let count = 0
+    for (const connection of this.#live) if (connection.direction === direction) count += 1
+    return count
+  }
+}

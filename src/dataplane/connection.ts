@@ -1,0 +1,64 @@
+/**
+ * The record of one downstream connection, born complete and filled in by each step of an itinerary. It owns the raw
+ * socket and can end it; it decides nothing.
+ */
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { SocketAddress } from '../address/socket-address.ts'
+import type { ConnectionContext } from '../authz/request-context.ts'
+import type { PeerIdentity } from '../identity/peer-identity.ts'
+
+export type Direction = 'inbound' | 'outbound'
+
+export class Connection {
+  readonly id: number
+  readonly direction: Direction
+  /** The accepted TCP socket. */
+  readonly socket: Socket
+  /** What carries application bytes: the socket itself, or the TLS session that ends here. */
+  stream: Duplex
+  readonly remote: SocketAddress
+  /** Where the peer meant to go; the listener's own address without interception. */
+  readonly destination: SocketAddress
+  /** Milliseconds since the epoch. */
+  readonly openedAt: number
+  /** The verified peer, once mTLS ended here. */
+  peer: PeerIdentity | null = null
+  tlsVersion: string | null = null
+  tlsCipher: string | null = null
+  sni = ''
+  /** What policy may know about the connection; null until it is known. */
+  context: ConnectionContext | null = null
+  /** Ends whatever serves the connection: drains it (true) or cuts it with a reason. Set by the serving step. */
+  onDrain: (() => void) | null = null
+  /** Judges the connection again after a policy change; set by opaque (TCP) service. */
+  onPolicyChange: (() => void) | null = null
+  closed = false
+
+  constructor(
+    id: number,
+    direction: Direction,
+    socket: Socket,
+    remote: SocketAddress,
+    destination: SocketAddress,
+    openedAt: number,
+  ) {
+    this.id = id
+    this.direction = direction
+    this.socket = socket
+    this.stream = socket
+    this.remote = remote
+    this.destination = destination
+    this.openedAt = openedAt
+  }
+
+  /** Ends the connection at once. An RST where bytes are unread or the other side was reset, else a FIN. */
+  cut(reset: boolean): void {
+    if (this.socket.destroyed) return
+    if (reset && this.stream === this.socket) this.socket.resetAndDestroy()
+    else {
+      this.stream.destroy()
+      this.socket.destroy()
+    }
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * The control thread's side of the data workers: starts them, hands each the latest snapshot and secrets, replaces one
+ * that dies, gathers their answers. It touches no traffic.
+ */
+import { Worker } from 'node:worker_threads'
+import type { SocketAddress } from '../address/socket-address.ts'
+import type { Snapshot } from '../discovery/snapshot.ts'
+import { MeshError } from '../error.ts'
+import type { SecretSet } from '../identity/svid.ts'
+import type { Clock } from '../lifecycle/clock.ts'
+import type { DataplaneSettings } from './dataplane-settings.ts'
+import type { FromWorker, ToWorker, WorkerInit } from './worker-protocol.ts'
+
+export class WorkerError extends MeshError<'ERR_WORKER_START'> {}
+
+export interface WorkerPoolEvents {
+  onListening(direction: 'inbound' | 'outbound', address: SocketAddress): void
+  onApplied(generation: number): void
+  onAccessLog(lines: string): void
+  onNotice(level: 'info' | 'warn', message: string): void
+}
+
+interface Member {
+  readonly worker: Worker
+  readonly index: number
+  generation: number
+  ready: boolean
+}
+
+export class WorkerPool {
+  readonly #settings: DataplaneSettings
+  readonly #events: WorkerPoolEvents
+  readonly #clock: Clock
+  readonly #members: Member[] = []
+  readonly #answers = new Map<number, (answer: unknown) => void>()
+  readonly #drained = new Set<(direction: string) => void>()
+  #snapshot: Snapshot | null = null
+  #secrets: SecretSet | null = null
+  #nextQuestion = 1
+  #closing = false
+  /** Workers that died and were replaced. */
+  replaced = 0
+
+  private constructor(settings: DataplaneSettings, clock: Clock, events: WorkerPoolEvents) {
+    this.#settings = settings
+    this.#clock = clock
+    this.#events = events
+  }
+
+  /** Resolves when every worker's listeners are bound; rejects with the first worker's own error line. */
+  static async start(
+    count: number,
+    settings: DataplaneSettings,
+    clock: Clock,
+    events: WorkerPoolEvents,
+  ): Promise<WorkerPool> {
+    const pool = new WorkerPool(settings, clock, events)
+    try {
+      await Promise.all(Array.from({ length: count }, (_, index) => pool.#spawn(index)))
+    } catch (error) {
+      await pool.close()
+      throw error
+    }
+    return pool
+  }
+
+  setSnapshot(snapshot: Snapshot): void {
+    this.#snapshot = snapshot
+    this.#post({ type: 'snapshot', snapshot })
+  }
+
+  setSecrets(secrets: SecretSet): void {
+    this.#secrets = secrets
+    this.#post({ type: 'secrets', secrets })
+  }
+
+  /** The oldest generation in force in any worker; 0 before the first. */
+  get generation(): number {
+    return this.#members.reduce(
+      (least, member) => Math.min(least, member.generation),
+      Number.MAX_SAFE_INTEGER,
+    )
+  }
+
+  /** One answer a worker; a worker that does not answer within `deadlineMs` is left out. */
+  ask(question: 'metrics' | 'clusters', deadlineMs = 1000): Promise<unknown[]> {
+    return Promise.all(this.#members.map((member) => this.#askOne(member, question, deadlineMs))).then(
+      (answers) => answers.filter((answer) => answer !== null),
+    )
+  }
+
+  /** Resolves when all workers have no such connection left. */
+  drain(direction: 'inbound' | 'outbound'): Promise<void> {
+    let left = this.#members.length
+    return new Promise((resolve) => {
+      if (left === 0) resolve()
+      const onDrained = (which: string): void => {
+        if (which !== direction) return
+        left -= 1
+        if (left > 0) return
+        this.#drained.delete(onDrained)
+        resolve()
+      }
+      this.#drained.add(onDrained)
+      this.#post({ type: 'drain', direction })
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    await Promise.all(this.#members.map((member) => member.worker.terminate()))
+  }
+
+  destroy(): void {
+    void this.close()
+  }
+
+  #post(message: ToWorker): void {
+    for (const member of this.#members) member.worker.postMessage(message)
+  }
+
+  #askOne(member: Member, question: 'metrics' | 'clusters', deadlineMs: number): Promise<unknown> {
+    const id = this.#nextQuestion++
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(deadlineMs, () => settle(null))
+      const settle = (answer: unknown): void => {
+        timer.cancel()
+        this.#answers.delete(id)
+        resolve(answer)
+      }
+      this.#answers.set(id, settle)
+      member.worker.postMessage({ type: 'ask', id, question } satisfies ToWorker)
+    })
+  }
+
+  #spawn(index: number): Promise<void> {
+    const init: WorkerInit = { index, settings: this.#settings }
+    // Sources run as .ts, the built package as .js: a worker starts from whichever this file is.
+    const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
+    const worker = new Worker(new URL(file, import.meta.url), { workerData: init, name: `data-${index}` })
+    const member: Member = { worker, index, generation: 0, ready: false }
+    this.#members.push(member)
+    if (this.#snapshot !== null) worker.postMessage({ type: 'snapshot', snapshot: this.#snapshot })
+    if (this.#secrets !== null) worker.postMessage({ type: 'secrets', secrets: this.#secrets })
+    return new Promise((resolve, reject) => {
+      worker.on('message', (message: FromWorker) => {
+        if (message.type === 'ready') {
+          member.ready = true
+          resolve()
+        } else if (message.type === 'failed') {
+          reject(startError(message.line))
+        } else this.#hear(member, message)
+      })
+      worker.on('error', (cause) => {
+        this.#events.onNotice(
+          'warn',
+          `data worker ${index} failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+        )
+        reject(startError(cause instanceof Error ? cause.message : String(cause)))
+      })
+      worker.on('exit', () => this.#replace(member))
+    })
+  }
+
+  #replace(member: Member): void {
+    const at = this.#members.indexOf(member)
+    if (at >= 0) this.#members.splice(at, 1)
+    if (this.#closing || !member.ready) return
+    this.replaced += 1
+    this.#events.onNotice('warn', `data worker ${member.index} ended; a new one takes its place`)
+    // At most one start a second, should it die at once again.
+    this.#clock.after(1000, () => {
+      if (!this.#closing)
+        this.#spawn(member.index).catch((error: unknown) => this.#events.onNotice('warn', String(error)))
+    })
+  }
+
+  #hear(member: Member, message: FromWorker): void {
+    switch (message.type) {
+      case 'listening':
+        this.#events.onListening(message.direction, message.address)
+        break
+      case 'applied':
+        member.generation = message.generation
+        this.#events.onApplied(this.generation)
+        break
+      case 'answer':
+        this.#answers.get(message.id)?.(message.answer)
+        break
+      case 'access-log':
+        this.#events.onAccessLog(message.lines)
+        break
+      case 'notice':
+        this.#events.onNotice(message.level, message.message)
+        break
+      case 'drained':
+        for (const listener of [...this.#drained]) listener(message.direction)
+        break
+      default:
+        break
+    }
+  }
+}
+
+function startError(what: string): WorkerError {
+  return new WorkerError(
+    'ERR_WORKER_START',
+    what.replace(/^error: /, ''),
+    'see the cause in this line and mend it',
+  )
+}

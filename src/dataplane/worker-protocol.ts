@@ -1,0 +1,34 @@
+/** The messages between the control thread and a data worker. Values only: nothing is shared. */
+import type { SocketAddress } from '../address/socket-address.ts'
+import type { Snapshot } from '../discovery/snapshot.ts'
+import type { SecretSet } from '../identity/svid.ts'
+import type { DataplaneSettings } from './dataplane-settings.ts'
+
+export interface WorkerInit {
+  readonly index: number
+  readonly settings: DataplaneSettings
+}
+
+export type ToWorker =
+  | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
+  | { readonly type: 'secrets'; readonly secrets: SecretSet }
+  /** Inbound: finish requests, close idle connections, keep accepting; outbound stays open. */
+  | { readonly type: 'drain'; readonly direction: 'inbound' | 'outbound' }
+  | { readonly type: 'ask'; readonly id: number; readonly question: 'metrics' | 'clusters' }
+  | { readonly type: 'close' }
+
+export type FromWorker =
+  | {
+      readonly type: 'listening'
+      readonly direction: 'inbound' | 'outbound'
+      readonly address: SocketAddress
+    }
+  | { readonly type: 'ready' }
+  /** A snapshot is in force. */
+  | { readonly type: 'applied'; readonly generation: number }
+  | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
+  /** Whole access log lines, newline-terminated, batched. */
+  | { readonly type: 'access-log'; readonly lines: string }
+  | { readonly type: 'notice'; readonly level: 'info' | 'warn'; readonly message: string }
+  | { readonly type: 'failed'; readonly line: string }
+  | { readonly type: 'drained'; readonly direction: 'inbound' | 'outbound' }

@@ -1,0 +1,45 @@
+/**
+ * A snapshot compiled to lookups: what one request or connection reads, all of one generation. Built aside, swapped by
+ * one pointer; nothing in it changes afterwards but the endpoints' in-flight counts.
+ */
+import { compile } from '../authz/compile.ts'
+import type { CompiledPolicy } from '../authz/compiled-policy.ts'
+import { Routes } from '../cluster/route.ts'
+import type { InboundPort, Snapshot } from '../discovery/snapshot.ts'
+import { istioSpiffeUri } from '../spiffe/spiffe-id.ts'
+
+export interface World {
+  readonly snapshot: Snapshot
+  readonly generation: number
+  /** Judges requests of HTTP chains. */
+  readonly httpPolicy: CompiledPolicy
+  /** Judges opaque connections: HTTP-only fields mean what policy-semantics §3.1 says. */
+  readonly tcpPolicy: CompiledPolicy
+  readonly routes: Routes
+  readonly ports: ReadonlyMap<number, InboundPort>
+  /** Set when a refused RequestAuthentication applies: token-bearing requests are answered 401. */
+  readonly refusesTokens: boolean
+  /** Our own SPIFFE URI, for records and XFCC. */
+  readonly localPrincipal: string
+}
+
+/** `previous` lends endpoints that did not change, with their counts and pools. */
+export function buildWorld(snapshot: Snapshot, previous: World | null): World {
+  const { mesh, workload } = snapshot
+  const trust = { trustDomain: mesh.trustDomain, trustDomainAliases: mesh.trustDomainAliases }
+  return {
+    snapshot,
+    generation: snapshot.generation,
+    httpPolicy: compile(snapshot.authorizationPolicies, { ...trust, protocol: 'http' }),
+    tcpPolicy: compile(snapshot.authorizationPolicies, { ...trust, protocol: 'tcp' }),
+    routes: Routes.build(snapshot, previous?.routes),
+    ports: new Map(snapshot.inboundPorts.map((port) => [port.port, port])),
+    refusesTokens: snapshot.tokenRefusals.length > 0,
+    localPrincipal: istioSpiffeUri(mesh.trustDomain, workload.namespace, workload.serviceAccount),
+  }
+}
+
+/** How a workload port is served: as declared, or undeclared with the workload's default mode. */
+export function inboundPort(world: World, port: number): InboundPort {
+  return world.ports.get(port) ?? { port, protocol: 'auto', mtls: world.snapshot.defaultMtls, service: null }
+}
