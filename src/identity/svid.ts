@@ -11,5 +11,9 @@ export interface SecretSet {
 
 /** Whether a handshake can be made at all with what is here. */
 export function isComplete(secrets: SecretSet): boolean {
-  return secrets.certificateChain !== '' && secrets.privateKey !== '' && Object.keys(secrets.trustBundles).length > 0
+  return (
+    secrets.certificateChain !== '' &&
+    secrets.privateKey !== '' &&
+    Object.keys(secrets.trustBundles).length > 0
+  )
 }
