@@ -48,4 +48,6 @@ export interface DestinationRule {
   readonly workloadSelector: Selector | null
   /** Set on the fail-closed stub of a refused object: dialling this host is refused. */
   readonly quarantined: string | null
+  /** Paths of Istio settings that were accepted and have no effect here; shown as warnings, never silently dropped. */
+  readonly notEvaluated?: readonly string[]
 }

@@ -22,6 +22,9 @@ export interface MeshConfig {
   readonly protocolDetectionTimeoutMs: number
   readonly connectTimeoutMs: number
   readonly extensionProviders: readonly ExtensionProvider[]
-  readonly meshMtls: { readonly minProtocolVersion: 'TLSv1.2' | 'TLSv1.3'; readonly cipherSuites: readonly string[] }
+  readonly meshMtls: {
+    readonly minProtocolVersion: 'TLSv1.2' | 'TLSv1.3'
+    readonly cipherSuites: readonly string[]
+  }
   readonly accessLogFile: string
 }

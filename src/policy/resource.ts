@@ -21,6 +21,8 @@ export interface RawResource {
   readonly meta: ResourceMeta
   /** The whole object as plain JSON values. */
   readonly object: Readonly<Record<string, unknown>>
+  /** Set when the document was damaged (syntax, a key twice): what was recovered serves its fail-closed stub only. */
+  readonly damage?: string
 }
 
 /** Why an object is not in force. Its fail-closed stub is; see architecture §4. */
