@@ -1,0 +1,254 @@
+/**
+ * The plain, slow, obviously right judge: reads policy values and answers by the letter of policy-semantics §1–3 and §5,
+ * with regular expressions and loops, sharing nothing with the compiler. Tests compare the compiled engine with it.
+ */
+import type {
+  AuthorizationPolicy,
+  Condition,
+  Operation,
+  Rule,
+  Source,
+  Values,
+} from '../../src/policy/authorization-policy.ts'
+
+export interface PlainRequest {
+  readonly method: string
+  readonly path: string
+  readonly pathWithQuery: string
+  readonly host: string
+  readonly headers: readonly (readonly [string, string])[]
+}
+
+export interface PlainConnection {
+  readonly principalUri: string
+  readonly sourceIp: string
+  readonly destinationIp: string
+  readonly destinationPort: number
+  readonly sni: string
+}
+
+export interface Mesh {
+  readonly trustDomain: string
+  readonly trustDomainAliases: readonly string[]
+}
+
+export interface Verdict {
+  readonly allowed: boolean
+  readonly reason: string
+  readonly policy: string | null
+  readonly rule: number | null
+}
+
+/** `request` null = a TCP connection. Only dotted IPv4 is understood. */
+export function referenceVerdict(
+  policies: readonly AuthorizationPolicy[],
+  mesh: Mesh,
+  connection: PlainConnection,
+  request: PlainRequest | null,
+): Verdict {
+  const hits: { id: string; verdict: Verdict }[] = []
+  for (const policy of policies) {
+    const name = `${policy.meta.namespace}/${policy.meta.name}`
+    const id = (index: number): string =>
+      `ns[${policy.meta.namespace}]-policy[${policy.meta.name}]-rule[${index}]`
+    if (policy.quarantined !== null || policy.action === 'CUSTOM') {
+      hits.push({
+        id: id(0),
+        verdict: { allowed: false, reason: 'quarantined_policy', policy: name, rule: null },
+      })
+      continue
+    }
+    if (policy.dryRun || policy.action === 'AUDIT') continue
+    policy.rules.forEach((rule, index) => {
+      if (!new Judge(policy, mesh, connection, request).rule(rule)) return
+      const denies = policy.action === 'DENY'
+      const reason = denies ? 'deny_rule' : 'allow_rule'
+      hits.push({ id: id(index), verdict: { allowed: !denies, reason, policy: name, rule: index } })
+    })
+  }
+  hits.sort((x, y) => Buffer.compare(Buffer.from(x.id), Buffer.from(y.id)))
+  const deny = hits.find(({ verdict }) => !verdict.allowed)
+  if (deny !== undefined) return deny.verdict
+  const enforcedAllow = policies.filter((policy) => policy.action === 'ALLOW' && !policy.dryRun)
+  if (enforcedAllow.length === 0)
+    return { allowed: true, reason: 'no_allow_policy', policy: null, rule: null }
+  const allow = hits.find(({ verdict }) => verdict.allowed)
+  return allow?.verdict ?? { allowed: false, reason: 'no_allow_matched', policy: null, rule: null }
+}
+
+/** A field that cannot be judged here: no request, or nothing in this program that knows. */
+const unknown = Symbol('unknown')
+
+class Judge {
+  readonly policy: AuthorizationPolicy
+  readonly mesh: Mesh
+  readonly connection: PlainConnection
+  readonly request: PlainRequest | null
+
+  constructor(
+    policy: AuthorizationPolicy,
+    mesh: Mesh,
+    connection: PlainConnection,
+    request: PlainRequest | null,
+  ) {
+    this.policy = policy
+    this.mesh = mesh
+    this.connection = connection
+    this.request = request
+  }
+
+  rule(rule: Rule): boolean {
+    if (this.policy.action === 'ALLOW' && this.hasUnknown(rule)) return false
+    const from = rule.from.length === 0 || rule.from.some((source) => this.source(source))
+    const to = rule.to.length === 0 || rule.to.some((operation) => this.operation(operation))
+    return from && to && rule.when.every((condition) => this.condition(condition))
+  }
+
+  hasUnknown(rule: Rule): boolean {
+    const fields: [string, Values | null][] = [
+      ...rule.from.flatMap(sourceFields),
+      ...rule.to.flatMap(operationFields),
+      ...rule.when.map((condition): [string, Values] => [condition.key, condition]),
+    ]
+    return fields.some(
+      ([key, values]) =>
+        values !== null &&
+        [...values.values, ...values.notValues].some((value) => this.hit(key, value) === unknown),
+    )
+  }
+
+  source(source: Source): boolean {
+    return sourceFields(source).every(([key, values]) => this.field(key, values))
+  }
+
+  operation(operation: Operation): boolean {
+    return operationFields(operation).every(([key, values]) => this.field(key, values))
+  }
+
+  condition(condition: Condition): boolean {
+    return this.field(condition.key, condition)
+  }
+
+  // Only DENY comes here with unknowns: they count towards a match on both sides.
+  field(key: string, values: Values | null): boolean {
+    if (values === null) return true
+    const positive =
+      values.values.length === 0 || values.values.some((value) => this.hit(key, value) !== false)
+    const negative = values.notValues.every((value) => this.hit(key, value) !== true)
+    return positive && negative
+  }
+
+  hit(key: string, value: string): boolean | typeof unknown {
+    const { principalUri: uri, sourceIp, destinationIp, destinationPort, sni } = this.connection
+    switch (key) {
+      case 'source.principal':
+        return this.principals(value).some((pattern) => principalRegex(pattern).test(uri))
+      case 'source.namespace':
+        return new RegExp(`^.*/ns/${starred(value)}/.*$`).test(uri)
+      case 'source.serviceAccount': {
+        const [ns, sa] = value.includes('/') ? value.split('/') : [this.policy.meta.namespace, value]
+        return new RegExp(`^spiffe://.+/ns/${quote(ns ?? '')}/(.+/)?sa/${quote(sa ?? '')}(/.+)?$`).test(uri)
+      }
+      case 'source.trustDomain': {
+        const bundle = [this.mesh.trustDomain, ...this.mesh.trustDomainAliases]
+        const domains = bundle.includes(value) ? bundle : [value]
+        return domains.some((domain) =>
+          domain === '*' ? uri.startsWith('spiffe://') : trustDomainRegex(domain).test(uri),
+        )
+      }
+      case 'source.ip':
+        return inBlock(value, sourceIp)
+      case 'destination.ip':
+        return inBlock(value, destinationIp)
+      case 'destination.port':
+        return /^\d+$/.test(value) ? Number(value) === destinationPort : unknown
+      case 'connection.sni':
+        return generic(value, sni)
+    }
+    if (this.request === null) return unknown
+    const { method, path, pathWithQuery, host, headers } = this.request
+    if (key === 'methods') return generic(value, method)
+    if (key === 'hosts') return generic(value.toLowerCase(), host.toLowerCase())
+    if (key === 'paths') return value.includes('{') || value.includes('}') ? unknown : generic(value, path)
+    const header = /^request\.headers\[([^[\]]+)\]$/.exec(key)?.[1]?.toLowerCase()
+    if (header === undefined) return unknown
+    if (header === 'host' || header === ':authority') return generic(value, host)
+    if (header === ':method') return generic(value, method)
+    if (header === ':path') return generic(value, pathWithQuery)
+    if (header.startsWith(':')) return unknown
+    return headers.some(([name, text]) => name === header && (value === '*' || generic(value, text)))
+  }
+
+  /** policy-semantics §5.1 */
+  principals(value: string): string[] {
+    const bundle = [this.mesh.trustDomain, ...this.mesh.trustDomainAliases]
+    const match = /^([^/]*)(\/[^/]*\/[^/]*\/[^/]*\/[^/]*)$/.exec(value)
+    if (match === null) return [value]
+    const [, domain = '', path = ''] = match
+    if (domain === '*') return [value]
+    const pattern = domain.startsWith('*')
+      ? new RegExp(`.*${quote(domain.slice(1))}$`)
+      : domain.endsWith('*')
+        ? new RegExp(`^${quote(domain.slice(0, -1))}`)
+        : new RegExp(`^${quote(domain)}$`)
+    if (domain !== 'cluster.local' && !bundle.some((member) => pattern.test(member) || member === domain))
+      return [value]
+    return bundle.map((member) => (domain.startsWith('*') && pattern.test(member) ? value : member + path))
+  }
+}
+
+function sourceFields(source: Source): [string, Values | null][] {
+  return [
+    ['source.principal', source.principals],
+    ['request.auth.principal', source.requestPrincipals],
+    ['source.namespace', source.namespaces],
+    ['source.serviceAccount', source.serviceAccounts],
+    ['source.trustDomain', source.trustDomains],
+    ['source.ip', source.ipBlocks],
+    ['remote.ip', source.remoteIpBlocks],
+  ]
+}
+
+function operationFields(operation: Operation): [string, Values | null][] {
+  return [
+    ['hosts', operation.hosts],
+    ['destination.port', operation.ports],
+    ['methods', operation.methods],
+    ['paths', operation.paths],
+  ]
+}
+
+const quote = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')
+
+const starred = (text: string): string => text.split('*').map(quote).join('.*')
+
+function principalRegex(pattern: string): RegExp {
+  if (pattern === '*') return /^[^]+$/
+  if (pattern.startsWith('*')) return new RegExp(`^spiffe://.*${quote(pattern.slice(1))}$`)
+  if (pattern.endsWith('*')) return new RegExp(`^spiffe://${quote(pattern.slice(0, -1))}`)
+  return new RegExp(`^spiffe://${quote(pattern)}$`)
+}
+
+function trustDomainRegex(domain: string): RegExp {
+  if (domain.startsWith('*')) return new RegExp(`^spiffe://[^/]*${quote(domain.slice(1))}/.*`)
+  if (domain.endsWith('*')) return new RegExp(`^spiffe://${quote(domain.slice(0, -1))}[^/]*/.*`)
+  return new RegExp(`^spiffe://${quote(domain)}/`)
+}
+
+/** policy-semantics §1.2 */
+function generic(value: string, text: string): boolean {
+  if (text === '') return false
+  if (value === '*') return true
+  if (value.startsWith('*')) return text.endsWith(value.substring(1))
+  if (value.endsWith('*')) return text.startsWith(value.substring(0, value.length - 1))
+  return value === text
+}
+
+function inBlock(block: string, address: string): boolean | typeof unknown {
+  const match = /^(\d+)\.(\d+)\.(\d+)\.(\d+)(?:\/(\d+))?$/.exec(block)
+  if (match === null) return unknown
+  const binary = (octets: readonly string[]): string =>
+    octets.map((octet) => Number(octet).toString(2).padStart(8, '0')).join('')
+  const length = Number(match[5] ?? '32')
+  return binary(match.slice(1, 5)).slice(0, length) === binary(address.split('.')).slice(0, length)
+}
