@@ -11,6 +11,7 @@ import { loadProto } from '../proto/load-proto.ts'
 import { fromStruct } from '../proto/struct.ts'
 import type { StructMessage } from '../proto/struct.ts'
 import type { Authority } from './authority.ts'
+import type { Log } from './log.ts'
 import { callerProof } from './caller-proof.ts'
 import { istioSigningRules, signSvid } from './sign-svid.ts'
 import type { SigningRules } from './sign-svid.ts'
@@ -21,7 +22,7 @@ export interface CaServiceDeps {
   /** MeshServer.encrypted. */
   readonly encrypted: (metadata: Metadata) => boolean
   readonly clock: Clock
-  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
+  readonly log: Log
   readonly rules?: SigningRules
 }
 
@@ -66,7 +67,7 @@ export function addCaService(server: Server, deps: CaServiceDeps): CaCounters {
         (answer) => ('code' in answer ? done(answer as Partial<ServiceError>) : done(null, answer)),
         (error: unknown) => {
           counters.signErrors += 1
-          deps.log('error', 'signing failed', { error: String(error) })
+          deps.log.error('signing failed', { error: String(error) })
           done({ code: status.INTERNAL, details: 'CERT_GEN_ERROR: certificate signing failed' })
         },
       )
@@ -84,14 +85,14 @@ async function create(
   const caller = await deps.authenticate(callerProof(call, deps.encrypted(call.metadata)))
   if (!caller.ok) {
     counters.unauthenticated += 1
-    log('warn', 'certificate request refused', { peer: call.getPeer(), reason: caller.reason })
+    log.warn('certificate request refused', { peer: call.getPeer(), reason: caller.reason })
     return { code: status.UNAUTHENTICATED, details: unauthenticatedText }
   }
   const { csr, validity_duration: ttl, metadata } = call.request
   const impersonated = fromStruct(metadata)['ImpersonatedIdentity']
   if (impersonated !== undefined && impersonated !== '') {
     counters.unauthenticated += 1
-    log('warn', 'impersonation refused', { peer: call.getPeer(), caller: caller.id.uri })
+    log.warn('impersonation refused', { peer: call.getPeer(), caller: caller.id.uri })
     return { code: status.UNAUTHENTICATED, details: 'request impersonation authentication failure' }
   }
   const signed = await signSvid(
@@ -101,11 +102,11 @@ async function create(
     clock.now(),
   )
   if (!signed.ok) {
-    log('warn', 'certificate request refused', { caller: caller.id.uri, reason: signed.reason })
+    log.warn('certificate request refused', { caller: caller.id.uri, reason: signed.reason })
     return refusal(signed.failure, signed.reason, counters)
   }
   counters.issued += 1
-  log('info', 'certificate issued', {
+  log.info('certificate issued', {
     id: caller.id.uri,
     by: caller.by,
     notAfter: new Date(signed.notAfter).toISOString(),

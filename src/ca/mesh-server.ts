@@ -7,6 +7,7 @@ import { Server } from '@grpc/grpc-js'
 import type { Metadata } from '@grpc/grpc-js'
 import type { Clock, Timer } from '../lifecycle/clock.ts'
 import type { Authority } from './authority.ts'
+import type { Log } from './log.ts'
 import { CaError } from './ca-error.ts'
 import { VerifyIfGiven, cameEncrypted } from './server-credentials.ts'
 import type { ServerPair } from './server-credentials.ts'
@@ -22,7 +23,7 @@ export interface MeshServerOptions {
   /** The server's own SPIFFE ID; Default `spiffe://TD/ns/istio-system/sa/istiod`. */
   readonly uri?: string
   readonly clock: Clock
-  readonly log: (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void
+  readonly log: Log
   /** Seconds. */
   readonly certificateTtl?: number
 }
@@ -67,7 +68,7 @@ export async function startMeshGrpcServer(
       credentials.update(next.pair)
       renewAt(next.notAfter)
     } catch (error) {
-      log('error', 'the control plane cannot renew its own certificate', { error: String(error) })
+      log.error('the control plane cannot renew its own certificate', { error: String(error) })
       schedule(renewAgainMs)
     }
   }

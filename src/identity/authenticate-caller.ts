@@ -5,6 +5,7 @@
 import { istioSpiffeUri, parseSpiffeId } from '../spiffe/spiffe-id.ts'
 import type { SpiffeId } from '../spiffe/spiffe-id.ts'
 import { readCertificate } from '../wire/certificate.ts'
+import { svidIdOf } from './verify-svid.ts'
 
 /** What one call showed. */
 export interface CallerProof {
@@ -57,13 +58,8 @@ function fromLeaf(leaf: Buffer, rules: CallerRules): SpiffeId | string {
   // A connection may live longer than the certificate it was opened with.
   const now = rules.now()
   if (fields.notAfter <= now || fields.notBefore > now) return 'client certificate is not valid now'
-  if (fields.isCa === true) return 'client certificate is a CA'
-  const [uri, ...more] = fields.uriNames
-  if (uri === undefined || more.length > 0) {
-    return `client certificate has ${fields.uriNames.length} URI names instead of one`
-  }
-  const id = parseSpiffeId(uri)
-  if (id === null || id.path === '') return 'client certificate has no workload SPIFFE ID'
+  const id = svidIdOf(fields)
+  if (typeof id === 'string') return `client certificate: ${id}`
   if (id.trustDomain !== rules.trustDomain) return 'client certificate is of another trust domain'
   return id
 }
