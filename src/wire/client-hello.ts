@@ -92,7 +92,7 @@ function readHello(hello: Reader): ClientHelloPeek {
   // TLS 1.2 and older may leave the extensions out altogether (RFC 5246 §7.4.1.2).
   if (!hello.stopped && hello.left > 0) {
     const extensions = hello.vector(2)
-    if (hello.left > 0) hello.broken = true
+    if (hello.left > 0) hello.breakUnlessShort()
     while (!hello.stopped && extensions.left > 0) {
       const type = extensions.number(2)
       const body = extensions.vector(2)
