@@ -1,0 +1,136 @@
+/**
+ * Service clusters by destination address: virtual IPs, the endpoints' own addresses, ranges, and ports that a service
+ * without any address claims (dataplane §8.1). It knows no host names.
+ */
+import { formatIp, parseIp } from '../address/ip.ts'
+import { parseCidr } from '../address/cidr.ts'
+import type { SocketAddress } from '../address/socket-address.ts'
+import type { PortProtocol } from '../policy/service.ts'
+import type { ServiceCluster } from './build-clusters.ts'
+import type { Cluster } from './cluster.ts'
+
+/** One destination; `protocol` is what all its claimants declare, `auto` when they differ. */
+interface Claim {
+  readonly entry: ServiceCluster
+  protocol: PortProtocol
+}
+
+export interface DirectEndpoint {
+  readonly entry: ServiceCluster
+  /** Exactly the one endpoint. */
+  readonly cluster: Cluster
+}
+
+export class AddressTable {
+  /** By `address|port`. */
+  readonly #virtual = new Map<string, Claim>()
+  readonly #direct = new Map<string, DirectEndpoint>()
+  /** By `network/length|port`. */
+  readonly #ranges = new Map<string, Claim>()
+  /** Prefix lengths in use, longest first: a look-up costs one step for each. */
+  readonly #lengths: { readonly 4: readonly number[]; readonly 6: readonly number[] }
+  /** Services without any address take every unknown destination on their port. */
+  readonly #anywhere = new Map<number, Claim>()
+  /** What could be spoken to an unknown destination on a port that some service has. */
+  readonly #ports = new Map<number, PortProtocol>()
+
+  /** In order of precedence; `own` are the workload's addresses, calls to which are not routed. */
+  constructor(clusters: readonly ServiceCluster[], own: readonly string[]) {
+    const lengths = { 4: new Set<number>(), 6: new Set<number>() }
+    for (const entry of clusters) {
+      const { service, cluster, known } = entry
+      for (const address of service.addresses) {
+        const range = parseCidr(address)
+        if (range === null) continue
+        const { network, length } = range
+        if (length === (network.family === 4 ? 32 : 128)) {
+          claim(this.#virtual, key(formatIp(network), cluster.port), entry)
+        } else {
+          lengths[network.family].add(length)
+          claim(this.#ranges, key(`${formatIp(network)}/${length}`, cluster.port), entry)
+        }
+      }
+      for (const endpoint of known) {
+        const ip = parseIp(endpoint.address)
+        if (ip === null || own.includes(formatIp(ip))) continue
+        const at = key(formatIp(ip), endpoint.port)
+        if (!this.#direct.has(at)) this.#direct.set(at, { entry, cluster: cluster.only(endpoint) })
+      }
+      this.#claimPort(entry)
+    }
+    const longestFirst = (set: ReadonlySet<number>): number[] => [...set].sort((x, y) => y - x)
+    this.#lengths = { 4: longestFirst(lengths[4]), 6: longestFirst(lengths[6]) }
+  }
+
+  /** The service whose virtual address this is. */
+  virtual(destination: SocketAddress): ServiceCluster | null {
+    return this.#virtual.get(key(destination.address, destination.port))?.entry ?? null
+  }
+
+  /** The endpoint that lives there. */
+  direct(destination: SocketAddress): DirectEndpoint | null {
+    return this.#direct.get(key(destination.address, destination.port)) ?? null
+  }
+
+  /** The service with the narrowest range around it. */
+  range(destination: SocketAddress): ServiceCluster | null {
+    return this.#rangeClaim(destination)?.entry ?? null
+  }
+
+  /** A service of no address on this port. */
+  anywhere(port: number): ServiceCluster | null {
+    return this.#anywhere.get(port)?.entry ?? null
+  }
+
+  protocol(destination: SocketAddress): PortProtocol {
+    const claimed = this.#virtual.get(key(destination.address, destination.port))
+    if (claimed !== undefined) return claimed.protocol
+    const direct = this.direct(destination)
+    if (direct !== null) return direct.cluster.protocol
+    return this.#rangeClaim(destination)?.protocol ?? this.#ports.get(destination.port) ?? 'tcp'
+  }
+
+  #rangeClaim({ address, port }: SocketAddress): Claim | null {
+    if (this.#ranges.size === 0) return null
+    const ip = parseIp(address)
+    if (ip === null) return null
+    for (const length of this.#lengths[ip.family]) {
+      const range = parseCidr(`${address}/${length}`)
+      const found = range && this.#ranges.get(key(`${formatIp(range.network)}/${length}`, port))
+      if (found) return found
+    }
+    return null
+  }
+
+  #claimPort(entry: ServiceCluster): void {
+    const { service, cluster } = entry
+    const placeless = service.addresses.length === 0 && !service.headless
+    if (placeless && (cluster.protocol === 'tcp' || cluster.protocol === 'auto')) {
+      if (!this.#anywhere.has(cluster.port))
+        this.#anywhere.set(cluster.port, { entry, protocol: cluster.protocol })
+    }
+    // Opaque ports with an address listen on that address alone; HTTP ones share the port with everybody, so an
+    // unknown destination there is sniffed: HTTP goes by its Host, the rest passes through.
+    const spoken = isHttp(cluster.protocol) ? 'auto' : placeless ? cluster.protocol : null
+    if (spoken === null) return
+    const before = this.#ports.get(cluster.port)
+    this.#ports.set(cluster.port, before === undefined ? spoken : merged(before, spoken))
+  }
+}
+
+const key = (address: string, port: number): string => `${address}|${port}`
+
+function claim(table: Map<string, Claim>, at: string, entry: ServiceCluster): void {
+  const before = table.get(at)
+  if (before === undefined) table.set(at, { entry, protocol: entry.cluster.protocol })
+  else before.protocol = merged(before.protocol, entry.cluster.protocol)
+}
+
+const isHttp = (protocol: PortProtocol): boolean =>
+  protocol === 'http' || protocol === 'http2' || protocol === 'grpc'
+
+/** Two services on one address and port: the listener sniffs, unless they agree (dataplane §8.1). */
+function merged(x: PortProtocol, y: PortProtocol): PortProtocol {
+  if (x === y) return x
+  return isHttp(x) && isHttp(y) ? 'http' : 'auto'
+}
