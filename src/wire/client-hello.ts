@@ -34,35 +34,45 @@ export function peekClientHello(bytes: Buffer): ClientHelloPeek {
 
 /** The handshake bytes that have arrived, without record headers; null at the first byte that is no such record. */
 function joinRecords(bytes: Buffer): Buffer | null {
-  let fragments: Buffer[] | null = null
-  let first: Buffer | null = null
-  for (let at = 0; at < bytes.length;) {
-    if (bytes[at] !== 22) return wholeMessage(first, fragments)
-    if (at + 1 < bytes.length && bytes[at + 1] !== 3) return wholeMessage(first, fragments)
-    if (at + 3 < bytes.length && (bytes[at + 3] as number) > longestRecord >>> 8)
-      return wholeMessage(first, fragments)
+  let message = bytes.subarray(0, 0)
+  // Most hellos are one record and need no copy; a hostile one may be thousands, so they are joined in one buffer.
+  let joined: Buffer | null = null
+  let length = 0
+  let at = 0
+  while (at < bytes.length) {
+    if (!mayBeRecord(bytes, at)) {
+      if (joined !== null) message = joined.subarray(0, length)
+      return isWhole(message) ? message : null
+    }
     if (at + recordHeader > bytes.length) break
-    const length = bytes.readUInt16BE(at + 3)
-    if (length === 0 || length > longestRecord) return wholeMessage(first, fragments)
-    const fragment = bytes.subarray(at + recordHeader, at + recordHeader + length)
-    if (first === null) first = fragment
-    else if (fragments === null) fragments = [first, fragment]
-    else fragments.push(fragment)
-    at += recordHeader + length
+    const start = at + recordHeader
+    at = start + bytes.readUInt16BE(at + 3)
+    const end = Math.min(at, bytes.length)
+    if (message.length === 0) message = bytes.subarray(start, end)
+    else {
+      if (joined === null) {
+        joined = Buffer.allocUnsafe(bytes.length)
+        length = message.copy(joined)
+      }
+      for (let i = start; i < end; i++) joined[length++] = bytes[i] as number
+    }
   }
-  return join(first, fragments)
+  return joined === null ? message : joined.subarray(0, length)
 }
 
-function join(first: Buffer | null, fragments: Buffer[] | null): Buffer {
-  if (fragments !== null) return Buffer.concat(fragments)
-  return first ?? Buffer.alloc(0)
+/** Could a handshake record of 1–16384 bytes, major version 3, begin at `at`? Judges what has arrived of its header. */
+function mayBeRecord(bytes: Buffer, at: number): boolean {
+  if (bytes[at] !== 22) return false
+  if (at + 1 < bytes.length && bytes[at + 1] !== 3) return false
+  if (at + 3 < bytes.length && (bytes[at + 3] as number) > longestRecord >>> 8) return false
+  if (at + recordHeader > bytes.length) return true
+  const length = bytes.readUInt16BE(at + 3)
+  return length > 0 && length <= longestRecord
 }
 
 /** What follows a complete hello is nobody's business here (early data, an alert); after half a hello it is a fault. */
-function wholeMessage(first: Buffer | null, fragments: Buffer[] | null): Buffer | null {
-  const message = join(first, fragments)
-  if (message.length < handshakeHeader) return null
-  return message.length >= handshakeHeader + message.readUIntBE(1, 3) ? message : null
+function isWhole(message: Buffer): boolean {
+  return message.length >= handshakeHeader && message.length >= handshakeHeader + message.readUIntBE(1, 3)
 }
 
 function readHandshake(message: Buffer): ClientHelloPeek {

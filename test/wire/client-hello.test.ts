@@ -222,6 +222,8 @@ test('another record type in the middle of a hello is not TLS, after it nobody c
   assert.equal(kind(Buffer.concat([half, Buffer.from([23])])), 'not-tls')
   assert.equal(kind(Buffer.concat([half, Buffer.from([22, 2])])), 'not-tls')
   assert.equal(kind(Buffer.concat([records(message), Buffer.from([23, 3, 3, 0, 1])])), 'client-hello')
+  assert.equal(kind(Buffer.concat([records(message, 7), Buffer.from([23])])), 'client-hello')
+  assert.equal(kind(Buffer.concat([records(message.subarray(0, -1), 7), Buffer.from([23])])), 'not-tls')
 })
 
 test('a hello must end within 16 KiB, however it arrives', () => {
