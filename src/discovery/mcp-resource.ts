@@ -10,6 +10,8 @@ import { meshConfigType, type ResourceType } from './resource-type.ts'
 
 /** On the stub of a refused object: why. Its body has a selector at most. */
 export const quarantinedAnnotation = 'sallyport.dev/quarantined'
+/** On a stub whose selector could not be read: it covers all that it may have been meant for. */
+export const unknownScopeAnnotation = 'sallyport.dev/quarantined-scope'
 /** On an object in force although a newer version of it was refused: why. */
 export const newerRefusedAnnotation = 'sallyport.dev/newer-refused'
 
@@ -96,7 +98,9 @@ function raw(type: ResourceType, meta: ResourceMeta, spec: Record<string, unknow
   const creationTimestamp = createdAt === 0 ? {} : { creationTimestamp: new Date(createdAt).toISOString() }
   const metadata = { name, namespace, labels, annotations, ...creationTimestamp }
   const object = { apiVersion: type.apiVersion, kind: type.kind, metadata, spec }
-  return { apiVersion: type.apiVersion, kind: type.kind, meta, object }
+  const unread =
+    annotations[unknownScopeAnnotation] === undefined ? {} : { damage: 'scope could not be read' }
+  return { apiVersion: type.apiVersion, kind: type.kind, meta, object, ...unread }
 }
 
 function timestamp(ms: number): { seconds: number; nanos: number } {

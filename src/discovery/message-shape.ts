@@ -11,6 +11,7 @@ const body: Shape = {
   loadBalancer: {
     consistentHash: { httpCookie: { ttl: 'duration' } },
     localityLbSetting: { distribute: { to: 'map' }, enabled: 'wrapper' },
+    zoneAwareLbSetting: { enabled: 'wrapper', minClusterSize: 'wrapper' },
     warmupDurationSecs: 'duration',
     warmup: { duration: 'duration', minimumPercent: 'wrapper', aggression: 'wrapper' },
   },

@@ -29,7 +29,8 @@ const networking = { apiVersion: 'networking.istio.io/v1', file: 'istio-networki
 
 export const meshConfigType: ResourceType = {
   typeUrl: 'core/v1alpha1/MeshConfig',
-  apiVersion: 'core/v1alpha1',
+  // As in a folder's mesh.yaml: the object is the bare spec.
+  apiVersion: '',
   kind: 'MeshConfig',
   file: 'istio-mesh.proto',
   message: 'istio.mesh.v1alpha1.MeshConfig',

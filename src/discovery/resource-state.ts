@@ -1,0 +1,190 @@
+/**
+ * Which version of each object is in force: the newest that decodes, else the last good one, else its fail-closed stub
+ * (architecture §4). It remembers across changes; where documents come from and what is built of them is not its affair.
+ */
+import { decodeResource, type Accepted, type Decoded, type Refused } from '../policy/decode-resource.ts'
+import { defaultMeshConfig } from '../policy/decode-mesh-config.ts'
+import { failClosed } from '../policy/fail-closed.ts'
+import type { MeshConfig } from '../policy/mesh-config.ts'
+import type { Quarantined, RawResource } from '../policy/resource.ts'
+import type { KeptResource } from './last-good.ts'
+import { newerRefusedAnnotation, quarantinedAnnotation } from './mcp-resource.ts'
+import type { ConfigFile } from './read-folder.ts'
+
+/** One object as it is in force. */
+export interface Entry {
+  readonly key: string
+  /** The file or server it came from. */
+  readonly source: string
+  /** The document in force; for a stub the refused one. */
+  readonly raw: RawResource
+  readonly decoded: Accepted | Refused
+  /** Why the newest document is not in force, or null. */
+  readonly quarantined: Quarantined | null
+}
+
+export interface ConfigState {
+  readonly mesh: MeshConfig
+  readonly entries: readonly Entry[]
+  readonly quarantine: readonly Quarantined[]
+  readonly ignored: readonly { readonly what: string; readonly origin: string }[]
+  /** `origin: warning`. */
+  readonly warnings: readonly string[]
+}
+
+interface Document {
+  readonly source: string
+  readonly raw: RawResource
+}
+
+const meshKey = 'MeshConfig'
+
+export class ResourceState {
+  #good = new Map<string, Document>()
+  #mesh: MeshConfig = defaultMeshConfig
+  #decoded = new WeakMap<RawResource, { readonly mesh: MeshConfig; readonly decoded: Decoded }>()
+
+  /** Takes over what an earlier process had as good; it counts as an earlier version of each object. */
+  restore(kept: readonly KeptResource[]): void {
+    for (const { source, resource } of kept) {
+      const key = keyOf(resource)
+      if (!this.#good.has(key)) this.#good.set(key, { source, raw: resource })
+    }
+  }
+
+  /** The good documents, for keeping. */
+  kept(): KeptResource[] {
+    return [...this.#good.values()].map(({ source, raw }) => ({ source, resource: raw }))
+  }
+
+  apply(files: readonly ConfigFile[]): ConfigState {
+    const quarantine: Quarantined[] = []
+    const documents = this.#collect(files, quarantine)
+    const good = new Map<string, Document>()
+    const ignored: { what: string; origin: string }[] = []
+    const warnings: string[] = []
+    this.#mesh = this.#meshOf(documents)
+    const entries: Entry[] = []
+    for (const [key, document] of documents) {
+      const decoded = this.#decode(document.raw, this.#mesh)
+      if (decoded.kind === 'ignored') {
+        ignored.push({ what: decoded.what, origin: decoded.origin })
+      } else if (decoded.kind === 'refused') {
+        const entry = this.#fallBack(key, document, decoded)
+        if (entry.decoded.kind !== 'refused') good.set(key, entry)
+        if (entry.quarantined !== null) quarantine.push(entry.quarantined)
+        entries.push(entry)
+      } else {
+        good.set(key, document)
+        warnings.push(...decoded.warnings.map((warning) => `${document.raw.meta.origin}: ${warning}`))
+        entries.push({ key, ...document, decoded, quarantined: this.#newerRefused(document.raw, quarantine) })
+      }
+    }
+    this.#good = good
+    return { mesh: this.#mesh, entries, quarantine, ignored, warnings }
+  }
+
+  /** Every object's newest document; of a file with unreadable parts also the good ones that are not to be seen. */
+  #collect(files: readonly ConfigFile[], quarantine: Quarantined[]): Map<string, Document> {
+    const documents = new Map<string, Document>()
+    for (const { file, resources } of files) {
+      for (const raw of resources) {
+        const key = keyOf(raw)
+        const before = documents.get(key)
+        // As with `kubectl apply`, the later of two documents of one object wins; but not in silence.
+        if (before !== undefined) {
+          const reason = `declared again at ${raw.meta.origin}, which is in force`
+          quarantine.push({ ...place(before.raw), reason, lastGood: true })
+        }
+        documents.set(key, { source: file, raw })
+      }
+    }
+    for (const { file, problems } of files) {
+      let carried = false
+      if (problems.length > 0) {
+        for (const [key, document] of this.#good) {
+          if (document.source !== file || documents.has(key)) continue
+          documents.set(key, document)
+          carried = true
+        }
+      }
+      for (const { origin, reason } of problems) {
+        quarantine.push({ kind: 'Document', namespace: '', name: file, origin, reason, lastGood: carried })
+      }
+    }
+    return documents
+  }
+
+  #meshOf(documents: ReadonlyMap<string, Document>): MeshConfig {
+    const document = documents.get(meshKey)
+    const tried = [document?.raw, this.#good.get(meshKey)?.raw]
+    for (const raw of document === undefined ? [] : tried) {
+      const decoded = raw === undefined ? null : this.#decode(raw, defaultMeshConfig)
+      if (decoded?.kind === 'MeshConfig') return this.#same(decoded.value)
+    }
+    // A mesh.yaml that never was good has no good version to fall back to: what is in force stays.
+    return document === undefined ? this.#same(defaultMeshConfig) : this.#mesh
+  }
+
+  /** The value in force when it is equal, so that what was decoded under it need not be decoded again. */
+  #same(mesh: MeshConfig): MeshConfig {
+    return JSON.stringify(mesh) === JSON.stringify(this.#mesh) ? this.#mesh : mesh
+  }
+
+  #fallBack(key: string, document: Document, refused: Refused): Entry {
+    const good = this.#good.get(key)
+    const decoded = good === undefined ? null : this.#decode(good.raw, this.#mesh)
+    if (good === undefined || decoded === null || decoded.kind === 'ignored' || decoded.kind === 'refused') {
+      return { key, ...document, decoded: refused, quarantined: refused.quarantined }
+    }
+    return {
+      key,
+      source: document.source,
+      raw: good.raw,
+      decoded,
+      quarantined: { ...refused.quarantined, lastGood: true },
+    }
+  }
+
+  /** A server says of an object that a newer version of it was refused. */
+  #newerRefused(raw: RawResource, quarantine: Quarantined[]): Quarantined | null {
+    const reason = raw.meta.annotations[newerRefusedAnnotation]
+    if (reason === undefined) return null
+    const quarantined = { ...place(raw), reason, lastGood: true }
+    quarantine.push(quarantined)
+    return quarantined
+  }
+
+  #decode(raw: RawResource, mesh: MeshConfig): Decoded {
+    const known = this.#decoded.get(raw)
+    if (known?.mesh === mesh) return known.decoded
+    const decoded = refusedByServer(raw, mesh) ?? decodeResource(raw, mesh)
+    this.#decoded.set(raw, { mesh, decoded })
+    return decoded
+  }
+}
+
+/**
+ * A server's word that it refused the object; the body it sends serves the stub's scope only. Documents from files have
+ * no annotations at this stage (raw-resource.ts), so nobody but a server can say it.
+ */
+function refusedByServer(raw: RawResource, mesh: MeshConfig): Refused | null {
+  const reason = raw.meta.annotations[quarantinedAnnotation]
+  if (reason === undefined) return null
+  const quarantined = { ...place(raw), reason, lastGood: false }
+  return { kind: 'refused', quarantined, stub: failClosed(raw, raw.meta, reason, mesh.domain) }
+}
+
+function place(raw: RawResource): Omit<Quarantined, 'reason' | 'lastGood'> {
+  const { name, namespace, origin } = raw.meta
+  return { kind: raw.kind, namespace, name, origin }
+}
+
+/** One object, whatever version of its API it is written in; the two ways to write a MeshConfig are one object. */
+function keyOf(raw: RawResource): string {
+  const { name, namespace } = raw.meta
+  if (raw.kind === meshKey && raw.apiVersion === '') return meshKey
+  if (raw.kind === 'ConfigMap' && name === 'istio') return meshKey
+  const slash = raw.apiVersion.indexOf('/')
+  return `${slash < 0 ? '' : raw.apiVersion.slice(0, slash)}/${raw.kind}/${namespace}/${name}`
+}
