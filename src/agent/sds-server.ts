@@ -86,7 +86,9 @@ export class SdsServer {
   }
 
   async #bind(path: string): Promise<void> {
-    const { Server, ServerCredentials } = await import('@grpc/grpc-js')
+    const { Server, ServerCredentials, logVerbosity, setLogVerbosity } = await import('@grpc/grpc-js')
+    // What the library would print by itself comes back as an error, and is reported once, as one line.
+    setLogVerbosity(logVerbosity.NONE)
     const server = new Server()
     this.#server = server
     // DeltaSecrets is not in the service, so the library answers Unimplemented, as Istio does.

@@ -3,7 +3,7 @@
  * service of its own: the composer adds the CA's and the config server's to it.
  */
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
-import { Server } from '@grpc/grpc-js'
+import { Server, logVerbosity, setLogVerbosity } from '@grpc/grpc-js'
 import type { Metadata } from '@grpc/grpc-js'
 import type { Clock, Timer } from '../lifecycle/clock.ts'
 import type { Authority } from './authority.ts'
@@ -47,6 +47,8 @@ export async function startMeshGrpcServer(
   addServices: (server: Server) => void = () => undefined,
 ): Promise<MeshServer> {
   const { clock, log } = options
+  // What the library would print by itself comes back as an error, and is reported once, as one line.
+  setLogVerbosity(logVerbosity.NONE)
   const first = await ownPair(options)
   const credentials = new VerifyIfGiven(first.pair)
   const server = new Server({
