@@ -2,7 +2,6 @@
  * Kubernetes Services with their endpoints, and ServiceEntries with theirs, to the one Service value clients see
  * (dataplane §8). Pure and deterministic: the order of its input does not show in its output.
  */
-import { selects } from './resource.ts'
 import type { Selector } from './resource.ts'
 import type { Service, ServiceEndpoint } from './service.ts'
 import type { KubernetesService, KubernetesServicePort, Pod, ServiceEndpoints } from './service-source.ts'
@@ -213,7 +212,9 @@ function portMap<P extends { readonly number: number }>(
  */
 function merged(endpoints: readonly ServiceEndpoint[]): readonly ServiceEndpoint[] {
   const byAddress = new Map<string, ServiceEndpoint[]>()
-  for (const next of endpoints) {
+  // Sorted whole first, so that which of two equals speaks for both does not hang on the order of the input.
+  const keyed = endpoints.map((endpoint) => ({ endpoint, key: JSON.stringify(endpoint) }))
+  for (const { endpoint: next } of keyed.toSorted((x, y) => order(x.key, y.key))) {
     const servers = byAddress.get(next.address) ?? []
     byAddress.set(next.address, servers)
     const index = servers.findIndex((server) => isSameServer(server, next))
@@ -221,8 +222,7 @@ function merged(endpoints: readonly ServiceEndpoint[]): readonly ServiceEndpoint
     if (known === undefined) servers.push(next)
     else servers[index] = union(known, next)
   }
-  const sorted = [...byAddress.values()].flat()
-  return sorted.toSorted((x, y) => order(x.address, y.address) || order(portsText(x), portsText(y)))
+  return [...byAddress.values()].flat()
 }
 
 const agree = (x: ServiceEndpoint, y: ServiceEndpoint): boolean =>
@@ -241,5 +241,3 @@ function union(x: ServiceEndpoint, y: ServiceEndpoint): ServiceEndpoint {
     ready: x.ready || y.ready,
   }
 }
-
-const portsText = ({ ports }: ServiceEndpoint): string => JSON.stringify(Object.entries(ports))
