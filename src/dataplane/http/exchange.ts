@@ -1,0 +1,368 @@
+/**
+ * One request and its response, whoever answers: streams both bodies with back-pressure, fails to a local answer or a
+ * visible cut, and is over exactly once. It decides no policy and picks no endpoint: an itinerary calls `reply` or `forward`.
+ */
+import type { RequestHead, ResponseHead } from '../../http1/message.ts'
+import { Framing } from '../../http1/message.ts'
+import type { ResponseFlag, UpstreamFailure } from '../response-flag.ts'
+import { failureAnswers } from '../response-flag.ts'
+import type { Expiring, TimerWheel } from '../timer-wheel.ts'
+import { WheelTimer } from '../timer-wheel.ts'
+import type { LocalReply } from './deny-response.ts'
+import { localReply } from './deny-response.ts'
+import { ExchangeRecord } from './exchange-record.ts'
+import type { ResponseRewrite } from './headers.ts'
+import { rewriteInterim, rewriteResponse, safeTrailers, upgrades } from './headers.ts'
+import { httpDate } from './http-date.ts'
+import { reasonPhrase } from './reason-phrase.ts'
+import type { Dial, Downstream, ResponseListener, Upstream, Upstreams, Waiter } from './sides.ts'
+import { Pause } from './sides.ts'
+
+/** Where a request goes: made once an endpoint or connection, shared by its requests. */
+export interface UpstreamTarget {
+  readonly upstreams: Upstreams
+  readonly key: string
+  readonly dial: Dial
+  readonly response: ResponseRewrite
+  /** Milliseconds from forwarding to the end of the response; 0 = none (dataplane §8.5). */
+  readonly timeoutMs: number
+  /**
+   * Nothing was sent yet: may call `exchange.forward` again with another target and return true. False answers with the
+   * failure. Never called on timeouts of the request itself.
+   */
+  readonly onDialFailure: ((exchange: Exchange, failure: UpstreamFailure) => boolean) | null
+}
+
+/** Bodies up to this size are read and dropped after an early answer, so that the connection can be kept. */
+const discardLimit = 256 * 1024
+
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+
+export class Exchange extends ExchangeRecord implements ResponseListener, Waiter, Expiring {
+  readonly downstream: Downstream
+  finished = false
+  #upstream: Upstream | null = null
+  #target: UpstreamTarget | null = null
+  #forwardTarget = ''
+  #forwardHeaders: readonly string[] = []
+  #held: Buffer[] | null = null
+  #requestDone = false
+  #requestTrailers: string[] | null = null
+  #bodySent = false
+  #halfClosed = false
+  #responseStarted = false
+  #responseDone = false
+  #retried = false
+  #tunnel = false
+  #sentAt = 0
+  #timer: WheelTimer | null = null
+  readonly #wheel: TimerWheel
+
+  constructor(downstream: Downstream, head: RequestHead, wheel: TimerWheel) {
+    super(head, downstream.owner)
+    this.downstream = downstream
+    this.#wheel = wheel
+  }
+
+  /** Waiter: false once nobody needs a connection any more. */
+  get waiting(): boolean {
+    return !this.finished && this.#upstream === null && this.#target !== null
+  }
+
+  get responseStarted(): boolean {
+    return this.#responseStarted
+  }
+
+  /** Answers without an upstream; nothing happens when a response is under way or the client is gone. */
+  reply(reply: LocalReply, details: string, flag: ResponseFlag | null): void {
+    if (this.finished || this.#responseStarted) return
+    this.#dropUpstream()
+    if (flag !== null) this.flag(flag)
+    this.responseCode = reply.status
+    this.responseCodeDetails = details
+    this.#responseStarted = true
+    this.#responseDone = true
+    const length = Buffer.byteLength(reply.body)
+    const headers = ['content-length', String(length), ...reply.headers]
+    headers.push('date', httpDate(), 'server', this.downstream.serverHeader)
+    const reusable = this.#restIsSmall()
+    this.downstream.respond(reply.status, reasonPhrase(reply.status), headers, Framing.Length, reusable)
+    if (length > 0 && this.head.method !== 'HEAD') {
+      if (length === reply.body.length) this.downstream.text(reply.body)
+      else this.downstream.body(Buffer.from(reply.body))
+      this.bytesSent += length
+    }
+    this.#finish(reusable)
+  }
+
+  /**
+   * Sends the request on. `headers` is complete but for the body (see `rewriteRequest`). May be called again from
+   * `onDialFailure`. The caller holds the proof that the request is allowed.
+   */
+  forward(target: UpstreamTarget, requestTarget: string, headers: readonly string[]): void {
+    if (this.finished || this.#responseStarted) return
+    this.#target = target
+    this.#forwardTarget = requestTarget
+    this.#forwardHeaders = headers
+    if (target.timeoutMs > 0 && this.#timer === null) {
+      this.#timer = new WheelTimer(this.#wheel, this)
+      this.#timer.set(target.timeoutMs)
+    }
+    this.#acquire(false)
+  }
+
+  // The request, from downstream.
+
+  onRequestBody(chunk: Buffer): void {
+    if (this.finished) return
+    this.bytesReceived += chunk.length
+    if (this.#upstream !== null) {
+      this.#bodySent = true
+      this.#upstream.body(chunk)
+      return
+    }
+    this.#held ??= []
+    this.#held.push(chunk)
+    this.downstream.pause(Pause.Undecided)
+  }
+
+  onRequestEnd(trailers: string[] | null): void {
+    if (this.finished) return
+    this.#requestDone = true
+    if (this.#tunnel) {
+      this.#upstream?.halfClose()
+      this.#endIfOver()
+      return
+    }
+    this.#requestTrailers = trailers === null ? null : safeTrailers(trailers)
+    this.#upstream?.end(this.#requestTrailers)
+  }
+
+  /** The input at hand is used up. */
+  onDownstreamTurn(): void {
+    if (!this.finished && this.#upstream !== null) this.#flushUpstream(this.#upstream)
+  }
+
+  onDownstreamDrain(): void {
+    this.#upstream?.resume()
+  }
+
+  /** The client will send no more but may still read: told on, so that the application decides what that means. */
+  onDownstreamHalfClose(): void {
+    this.#halfClosed = true
+    this.#upstream?.halfClose()
+  }
+
+  onDownstreamGone(details: string): void {
+    if (this.finished) return
+    this.#dropUpstream()
+    if (!(this.#tunnel && this.#requestDone)) this.flag('DC')
+    this.responseCodeDetails ||= details
+    this.#finish(false)
+  }
+
+  /** The body's framing is broken: what came of it must not look like a whole request to anybody. */
+  onDownstreamFault(reply: LocalReply, details: string): void {
+    if (this.#responseStarted) {
+      this.flag('DPE')
+      this.#cut(details)
+    } else this.reply(reply, details, 'DPE')
+  }
+
+  /** Neither side moved for the stream idle limit. */
+  onStreamIdle(): void {
+    this.flag('SI')
+    if (this.#responseStarted) this.#cut('stream_idle_timeout')
+    else if (this.#requestDone)
+      this.reply(localReply(this.head, 504, 'stream timeout'), 'stream_idle_timeout', null)
+    else this.reply(localReply(this.head, 408, 'stream timeout'), 'stream_idle_timeout', null)
+  }
+
+  /** The request's own time is up; never retried. */
+  onExpire(): void {
+    if (this.finished) return
+    const answer = failureAnswers.timeout
+    if (this.#responseStarted) {
+      this.flag(answer.flag)
+      this.#cut(answer.details)
+    } else this.reply(localReply(this.head, answer.status, answer.body), answer.details, answer.flag)
+  }
+
+  // Waiter
+
+  onUpstream(upstream: Upstream): void {
+    this.#upstream = upstream
+    this.attempts += 1
+    this.upstreamHost = upstream.info.remoteAddress
+    this.upstreamLocalAddress = upstream.info.localAddress
+    this.#sentAt = performance.now()
+    const framing = this.head.framing
+    upstream.start(this, this.head.method, this.#forwardTarget, this.#forwardHeaders, framing)
+    const held = this.#held
+    if (held !== null) {
+      this.#held = null
+      this.#bodySent = true
+      for (const chunk of held) upstream.body(chunk)
+    }
+    if (this.#requestDone) upstream.end(this.#requestTrailers)
+    if (this.#halfClosed) upstream.halfClose()
+    if (!this.downstream.feeding) this.#flushUpstream(upstream)
+    this.downstream.resume(Pause.Undecided)
+  }
+
+  onUnavailable(failure: UpstreamFailure): void {
+    const target = this.#target
+    this.#target = null
+    if (this.finished) return
+    this.upstreamTransportFailureReason = failure.reason
+    if (target?.onDialFailure?.(this, failure) === true) return
+    this.#answerFailure(failure)
+  }
+
+  // ResponseListener
+
+  onResponseHead(head: ResponseHead): void {
+    if (head.status < 200) {
+      if (head.status === 101) this.#startTunnel(head)
+      else this.downstream.interim(head.status, head.reason, rewriteInterim(head))
+      return
+    }
+    const target = this.#target as UpstreamTarget
+    this.upstreamServiceTimeMs = Math.round(performance.now() - this.#sentAt)
+    this.responseCode = head.status
+    this.responseCodeDetails = 'via_upstream'
+    this.responseHeaders = head.headers
+    this.#responseStarted = true
+    const headers = rewriteResponse(head, target.response, this.upstreamServiceTimeMs)
+    this.downstream.respond(head.status, head.reason, headers, head.framing, true)
+  }
+
+  onResponseBody(chunk: Buffer): void {
+    this.bytesSent += chunk.length
+    this.downstream.body(chunk)
+  }
+
+  onUpstreamTurn(): void {
+    if (!this.finished && !this.downstream.flush()) this.#upstream?.pause()
+  }
+
+  onResponseEnd(trailers: string[] | null): void {
+    this.#responseDone = true
+    if (trailers !== null) this.responseTrailers = trailers
+    this.downstream.end(trailers === null ? null : safeTrailers(trailers))
+    if (this.#tunnel) {
+      this.#endIfOver()
+      return
+    }
+    const upstream = this.#upstream as Upstream
+    this.#upstream = null
+    if (this.#requestDone) upstream.release()
+    else upstream.destroy()
+    this.#finish(this.#restIsSmall())
+  }
+
+  onUpstreamFailure(failure: UpstreamFailure): void {
+    const upstream = this.#upstream
+    this.#upstream = null
+    if (this.finished) return
+    this.upstreamTransportFailureReason = failure.reason
+    if (this.#responseStarted) {
+      this.flag(failureAnswers[failure.kind].flag)
+      this.#cut(`upstream_reset_after_response_started{${failure.reason}}`)
+      return
+    }
+    const reused = upstream !== null && upstream.requestsServed > 0 && !upstream.answered
+    if (reused && !this.#retried && this.#replayable()) {
+      this.#retried = true
+      this.#acquire(true)
+      return
+    }
+    this.#answerFailure(failure)
+  }
+
+  onUpstreamDrain(): void {
+    this.downstream.resume(Pause.UpstreamFull)
+  }
+
+  // A keep-alive connection may close just as we send. The request may go out once more when no byte of its body has left
+  // and doing it twice means the same as once (RFC 9110 §9.2.2); a POST may have been acted on, so it is not.
+  #replayable(): boolean {
+    return !this.#bodySent && idempotent.has(this.head.method) && !upgrades(this.head)
+  }
+
+  #acquire(fresh: boolean): void {
+    const target = this.#target as UpstreamTarget
+    target.upstreams.acquire(target.key, target.dial, this, fresh, this.#replayable())
+  }
+
+  #flushUpstream(upstream: Upstream): void {
+    if (!upstream.flush() && (!this.#requestDone || this.#tunnel)) this.downstream.pause(Pause.UpstreamFull)
+  }
+
+  #startTunnel(head: ResponseHead): void {
+    if (!upgrades(this.head)) {
+      this.#dropUpstream()
+      this.#answerFailure({ kind: 'protocol', reason: 'unasked_upgrade' })
+      return
+    }
+    this.upstreamServiceTimeMs = Math.round(performance.now() - this.#sentAt)
+    this.responseCode = 101
+    this.responseCodeDetails = 'via_upstream'
+    this.#responseStarted = true
+    this.#tunnel = true
+    this.#requestDone = this.#halfClosed
+    const headers = rewriteInterim(head)
+    headers.push('connection', 'upgrade', 'upgrade', 'websocket')
+    this.downstream.startTunnel(101, head.reason, headers)
+  }
+
+  #answerFailure(failure: UpstreamFailure): void {
+    const answer = failureAnswers[failure.kind]
+    this.upstreamTransportFailureReason = failure.reason
+    this.reply(localReply(this.head, answer.status, answer.body), answer.details, answer.flag)
+  }
+
+  #cut(details: string): void {
+    this.#dropUpstream()
+    this.responseCodeDetails = details
+    this.downstream.cut()
+    this.#finish(false)
+  }
+
+  #dropUpstream(): void {
+    const upstream = this.#upstream
+    this.#upstream = null
+    this.#target = null
+    upstream?.destroy()
+  }
+
+  #endIfOver(): void {
+    if (!this.#requestDone || !this.#responseDone) return
+    const upstream = this.#upstream
+    this.#upstream = null
+    this.#finish(false)
+    upstream?.release()
+  }
+
+  // True when the connection can go on to the next request: what is left of this one's body is little or nothing.
+  #restIsSmall(): boolean {
+    if (this.#requestDone) return true
+    const { framing, contentLength, expectContinue } = this.head
+    if (framing === Framing.None) return true
+    // A client that waits for 100 may or may not send its body after another answer: only closing is unambiguous.
+    return (
+      framing === Framing.Length &&
+      contentLength <= discardLimit &&
+      !(expectContinue && this.bytesReceived === 0)
+    )
+  }
+
+  #finish(reusable: boolean): void {
+    if (this.finished) return
+    this.finished = true
+    this.#held = null
+    this.#timer?.dispose()
+    this.durationMs = performance.now() - this.startedAt
+    this.downstream.exchangeDone(reusable)
+  }
+}

@@ -1,0 +1,13 @@
+/** The `date` header's text, made at most once a second. It is not a clock for anything else. */
+
+let second = -1
+let text = ''
+
+export function httpDate(): string {
+  const now = Math.floor((performance.timeOrigin + performance.now()) / 1000)
+  if (now !== second) {
+    second = now
+    text = new Date(now * 1000).toUTCString()
+  }
+  return text
+}

@@ -1,0 +1,71 @@
+/**
+ * One reading of a request for policy and for the wire: what is authorized is byte for byte what is forwarded (traps 39).
+ * It refuses what could be read two ways; it decides no policy and rewrites no header.
+ */
+import { RequestContext } from '../../authz/request-context.ts'
+import type { RequestHead } from '../../http1/message.ts'
+import { Framing } from '../../http1/message.ts'
+import type { PathNormalizationMode } from '../../match/path-normalization.ts'
+import { normalizePath } from '../../match/path-normalization.ts'
+
+export type RequestView =
+  | {
+      readonly ok: true
+      readonly context: RequestContext
+      /** Origin-form, or `*`. */
+      readonly target: string
+      /** The authority; '' for HTTP/1.0 without Host. */
+      readonly host: string
+    }
+  | { readonly ok: false; readonly status: number; readonly reason: string }
+
+/** An absolute-form target's authority replaces Host (RFC 9112 §3.2.2). CONNECT is refused: no itinerary asked for it. */
+export function viewRequest(head: RequestHead, mode: PathNormalizationMode): RequestView {
+  if (head.method === 'CONNECT' || head.framing === Framing.Tunnel)
+    return refuse(405, 'CONNECT is not served here')
+  let target = head.target
+  let host = head.host
+  if (target.charCodeAt(0) !== 47 && target !== '*') {
+    const scheme = schemeLength(target)
+    if (scheme === 0) return refuse(400, 'the request target has no form HTTP knows')
+    const end = authorityEnd(target, scheme)
+    host = target.slice(scheme, end)
+    if (host === '') return refuse(400, 'the request target names no host')
+    if (host.includes('@')) return refuse(400, 'the request target holds user information')
+    for (let i = 0; i < host.length; i++) {
+      const byte = host.charCodeAt(i)
+      if (byte <= 32 || byte >= 127 || byte === 92)
+        return refuse(400, 'the request target names no valid host')
+    }
+    target = target.slice(end)
+    if (target.charCodeAt(0) !== 47) target = target === '' && head.method === 'OPTIONS' ? '*' : `/${target}`
+  }
+  if (target === '*' && head.method !== 'OPTIONS') return refuse(400, 'only OPTIONS may ask for *')
+  const path = normalizePath(target, mode)
+  if (!path.ok) return refuse(400, path.reason)
+  return {
+    ok: true,
+    context: new RequestContext(head.method, path.path, path.pathWithQuery, host, head.headers),
+    target: path.pathWithQuery,
+    host,
+  }
+}
+
+function refuse(status: number, reason: string): RequestView {
+  return { ok: false, status, reason }
+}
+
+function schemeLength(target: string): number {
+  const start = target.slice(0, 8).toLowerCase()
+  if (start.startsWith('http://')) return 7
+  return start === 'https://' ? 8 : 0
+}
+
+function authorityEnd(target: string, from: number): number {
+  for (let i = from; i < target.length; i++) {
+    const byte = target.charCodeAt(i)
+    // `/`, `?`, `#`
+    if (byte === 47 || byte === 63 || byte === 35) return i
+  }
+  return target.length
+}
