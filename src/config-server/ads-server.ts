@@ -79,6 +79,9 @@ export function addConfigService(
 /** Requests that may wait while the caller is being authenticated. */
 const mostWaiting = 64
 
+/** Responses that may wait for a slow client. */
+const mostUnread = 64
+
 class Stream {
   readonly #call: AdsCall
   readonly #deps: ConfigServiceDeps
@@ -131,6 +134,9 @@ class Stream {
       this.#waiting.push(request)
       return
     }
+    // Each fresh subscription is answered in full: a client that asks and does not read must not fill our memory.
+    if (this.#call.writableLength > mostUnread)
+      return this.end(status.RESOURCE_EXHAUSTED, 'responses are not read')
     this.#watch ??= this.#open(this.#caller, request)
     if (this.#watch?.request(request) === false)
       this.end(status.RESOURCE_EXHAUSTED, 'too many resource types')

@@ -56,7 +56,7 @@ export class ResourceStore {
         type === meshConfigType
           ? meshItems(config)
           : type === serviceEntryType
-            ? serviceItems(config)
+            ? serviceItems(config, unsendable)
             : entryItems(type, state, config.mesh.rootNamespace, unsendable),
       )
     }
@@ -102,11 +102,22 @@ function meshItems(config: DecodedConfig): Item[] {
   return [item(made.any, () => true)]
 }
 
-function serviceItems(config: DecodedConfig): Item[] {
+function serviceItems(config: DecodedConfig, unsendable: Quarantined[]): Item[] {
   return config.services.flatMap((service) => {
     const { meta, spec, notes } = toServiceEntry(service)
     const made = envelope(serviceEntryType, meta, spec, notes)
-    if (!made.ok) return []
+    if (!made.ok) {
+      const { namespace, origin } = meta
+      unsendable.push({
+        kind: 'Service',
+        namespace,
+        name: meta.name,
+        origin,
+        reason: made.reason,
+        lastGood: false,
+      })
+      return []
+    }
     return [item(made.any, (namespace) => visibleTo(service.exportTo, meta.namespace, namespace))]
   })
 }

@@ -40,27 +40,28 @@ interface Document {
 const meshKey = 'MeshConfig'
 
 export class ResourceState {
-  #good = new Map<string, Document>()
+  /** The document of every object in force; of a stub the refused one, so that a stub outlives its file's breaking. */
+  #held = new Map<string, Document>()
   #mesh: MeshConfig = defaultMeshConfig
   #decoded = new WeakMap<RawResource, { readonly mesh: MeshConfig; readonly decoded: Decoded }>()
 
-  /** Takes over what an earlier process had as good; it counts as an earlier version of each object. */
+  /** Takes over what an earlier process had in force; it counts as an earlier version of each object. */
   restore(kept: readonly KeptResource[]): void {
     for (const { source, resource } of kept) {
       const key = keyOf(resource)
-      if (!this.#good.has(key)) this.#good.set(key, { source, raw: resource })
+      if (!this.#held.has(key)) this.#held.set(key, { source, raw: resource })
     }
   }
 
-  /** The good documents, for keeping. */
+  /** The documents in force, for keeping; those of stubs too, or a restart would open what they close. */
   kept(): KeptResource[] {
-    return [...this.#good.values()].map(({ source, raw }) => ({ source, resource: raw }))
+    return [...this.#held.values()].map(({ source, raw }) => ({ source, resource: raw }))
   }
 
   apply(files: readonly ConfigFile[]): ConfigState {
     const quarantine: Quarantined[] = []
     const documents = this.#collect(files, quarantine)
-    const good = new Map<string, Document>()
+    const held = new Map<string, Document>()
     const ignored: { what: string; origin: string }[] = []
     const warnings: string[] = []
     this.#mesh = this.#meshOf(documents)
@@ -71,20 +72,20 @@ export class ResourceState {
         ignored.push({ what: decoded.what, origin: decoded.origin })
       } else if (decoded.kind === 'refused') {
         const entry = this.#fallBack(key, document, decoded)
-        if (entry.decoded.kind !== 'refused') good.set(key, entry)
+        held.set(key, entry)
         if (entry.quarantined !== null) quarantine.push(entry.quarantined)
         entries.push(entry)
       } else {
-        good.set(key, document)
+        held.set(key, document)
         warnings.push(...decoded.warnings.map((warning) => `${document.raw.meta.origin}: ${warning}`))
         entries.push({ key, ...document, decoded, quarantined: this.#newerRefused(document.raw, quarantine) })
       }
     }
-    this.#good = good
+    this.#held = held
     return { mesh: this.#mesh, entries, quarantine, ignored, warnings }
   }
 
-  /** Every object's newest document; of a file with unreadable parts also the good ones that are not to be seen. */
+  /** Every object's newest document; of a file with unreadable parts also those in force that are not to be seen. */
   #collect(files: readonly ConfigFile[], quarantine: Quarantined[]): Map<string, Document> {
     const documents = new Map<string, Document>()
     for (const { file, resources } of files) {
@@ -102,7 +103,7 @@ export class ResourceState {
     for (const { file, problems } of files) {
       let carried = false
       if (problems.length > 0) {
-        for (const [key, document] of this.#good) {
+        for (const [key, document] of this.#held) {
           if (document.source !== file || documents.has(key)) continue
           documents.set(key, document)
           carried = true
@@ -117,7 +118,7 @@ export class ResourceState {
 
   #meshOf(documents: ReadonlyMap<string, Document>): MeshConfig {
     const document = documents.get(meshKey)
-    const tried = [document?.raw, this.#good.get(meshKey)?.raw]
+    const tried = [document?.raw, this.#held.get(meshKey)?.raw]
     for (const raw of document === undefined ? [] : tried) {
       const decoded = raw === undefined ? null : this.#decode(raw, defaultMeshConfig)
       if (decoded?.kind === 'MeshConfig') return this.#same(decoded.value)
@@ -132,15 +133,15 @@ export class ResourceState {
   }
 
   #fallBack(key: string, document: Document, refused: Refused): Entry {
-    const good = this.#good.get(key)
-    const decoded = good === undefined ? null : this.#decode(good.raw, this.#mesh)
-    if (good === undefined || decoded === null || decoded.kind === 'ignored' || decoded.kind === 'refused') {
+    const held = this.#held.get(key)
+    const decoded = held === undefined ? null : this.#decode(held.raw, this.#mesh)
+    if (held === undefined || decoded === null || decoded.kind === 'ignored' || decoded.kind === 'refused') {
       return { key, ...document, decoded: refused, quarantined: refused.quarantined }
     }
     return {
       key,
       source: document.source,
-      raw: good.raw,
+      raw: held.raw,
       decoded,
       quarantined: { ...refused.quarantined, lastGood: true },
     }
