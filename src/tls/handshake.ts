@@ -80,8 +80,24 @@ export function secured(stream: TLSSocket, peer: PeerIdentity | null): Handshake
   }
 }
 
-/** For life: an error after the handshake is read from `close` by whoever owns the stream, and must not be unhandled. */
+/** Hands the end of a handshake over; a peer that had nothing more to say may have said so before anybody listened. */
+export function deliver(handshake: Handshake, done: (handshake: Handshake) => void): void {
+  done(handshake)
+  if (handshake.ok && handshake.secure.stream.readableEnded) handshake.secure.stream.emit('end')
+}
+
+/** For life, on raw sockets: they end by themselves after an error, which the TLS stream reports. */
 export const ignoreError = (): void => undefined
+
+/**
+ * For life, on TLS streams: the library reports an error after the handshake and leaves the stream open. Not destroyed
+ * at once, because the report comes from inside the library.
+ */
+export function endOnError(this: TLSSocket): void {
+  setImmediate(destroy, this)
+}
+
+const destroy = (stream: TLSSocket): unknown => stream.destroy()
 
 function codeOf(error: unknown): string {
   if (typeof error === 'string') return error

@@ -8,7 +8,7 @@ import { connect } from 'node:tls'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { verifySvid } from '../identity/verify-svid.ts'
 import type { ClientTlsSettings } from '../policy/destination-rule.ts'
-import { failure, failureOf, ignoreError, secured } from './handshake.ts'
+import { deliver, endOnError, failure, failureOf, ignoreError, secured } from './handshake.ts'
 import type { Failure, Handshake } from './handshake.ts'
 import { peerChain } from './peer-chain.ts'
 import { wrongName } from './server-name.ts'
@@ -69,21 +69,29 @@ export function originate(
     ...(sni === '' || isIP(sni) !== 0 ? {} : { servername: sni }),
     ...(options.alpn.length === 0 ? {} : { ALPNProtocols: [...options.alpn] }),
   })
-  const finish = (handshake: Handshake): void => {
+  let settled = false
+  // Asked for a verdict, not handed one: it must be that of the moment when the stream is given away.
+  const finish = (verdict: () => Handshake): void => {
+    if (settled) return
+    settled = true
     timer.cancel()
     stream.off('secureConnect', onSecure)
     stream.off('error', onError)
     stream.off('close', onClose)
+    const handshake = verdict()
     if (!handshake.ok) stream.destroy()
-    done(handshake)
+    deliver(handshake, done)
   }
-  const onSecure = (): void => finish(plan.judge(stream))
-  const onError = (error: unknown): void => finish(failureOf(error, stream.authorizationError))
-  const onClose = (): void => finish(failureOf(null, stream.authorizationError))
+  // From inside OpenSSL's state machine nothing may be destroyed: see acceptor.ts.
+  const onSecure = (): unknown =>
+    setImmediate(finish, () => (stream.destroyed ? failureOf(null, null) : plan.judge(stream)))
+  const onError = (error: unknown): unknown =>
+    setImmediate(finish, () => failureOf(error, stream.authorizationError))
+  const onClose = (): void => finish(() => failureOf(null, stream.authorizationError))
   const timer = contexts.clock.after(options.deadlineMs, () =>
-    finish(failure('timeout', `no handshake within ${options.deadlineMs} ms`)),
+    finish(() => failure('timeout', `no handshake within ${options.deadlineMs} ms`)),
   )
-  stream.on('error', ignoreError)
+  stream.on('error', endOnError)
   stream.on('secureConnect', onSecure)
   stream.on('error', onError)
   stream.on('close', onClose)

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { verifySvid } from '../identity/verify-svid.ts'
 import type { Timer } from '../lifecycle/clock.ts'
-import { failure, failureOf, ignoreError, secured } from './handshake.ts'
+import { deliver, endOnError, failure, failureOf, ignoreError, secured } from './handshake.ts'
 import type { Handshake } from './handshake.ts'
 import { peerChain } from './peer-chain.ts'
 import type { TlsContexts } from './tls-contexts.ts'
@@ -34,7 +34,7 @@ export function terminate(
     settled = true
     timer?.cancel()
     if (!handshake.ok) socket.destroy()
-    done(handshake)
+    deliver(handshake, done)
   }
   socket.on('error', ignoreError)
   const generation = contexts.current
@@ -56,7 +56,8 @@ export function terminate(
 
 /** Who the client is, by the anchors in force now: a domain dropped during the handshake is dropped. */
 function judged(stream: TLSSocket, contexts: TlsContexts): Handshake {
-  stream.on('error', ignoreError)
+  stream.on('error', endOnError)
+  if (stream.destroyed) return failureOf(null, stream.authorizationError)
   const { bundles } = contexts
   if (!stream.authorized || bundles === null)
     return failureOf(null, stream.authorizationError ?? 'UNAUTHORIZED')

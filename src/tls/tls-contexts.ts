@@ -111,10 +111,8 @@ export class TlsContexts {
       ecdhCurve: groups,
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     }
-    const acceptor = new Acceptor({
+    const server = createSecureContext({
       ...shared,
-      requestCert: true,
-      rejectUnauthorized: true,
       ciphers: suiteList(cipherSuites.length === 0 ? serverSuites : cipherSuites),
       honorCipherOrder: true,
       // New keys a generation: a ticket of an older one is noise, whatever changed.
@@ -126,7 +124,7 @@ export class TlsContexts {
         .slice(0, 32),
     })
     const client = createSecureContext({ ...shared, ciphers: suiteList(clientSuites) })
-    return { number, svid, acceptor, client, sessions: new SessionCache() }
+    return { number, svid, acceptor: new Acceptor(server), client, sessions: new SessionCache() }
   }
 }
 
