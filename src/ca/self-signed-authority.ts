@@ -6,6 +6,7 @@ import { X509Certificate, createPrivateKey, createPublicKey, generateKeyPairSync
 import type { KeyObject } from 'node:crypto'
 import { join } from 'node:path'
 import type { Clock } from '../lifecycle/clock.ts'
+import { readCertificate as readCertificateFields } from '../wire/certificate.ts'
 import { createFile, makePrivateDirectory, readPrivateFile, readPublicFile } from '../jwt/private-file.ts'
 import { importSigningKey, randomSerial, signTemplate, signatureOf } from './authority.ts'
 import type { Authority } from './authority.ts'
@@ -69,6 +70,14 @@ function assemble(
       'ERR_CA_MISMATCH',
       `${keyPath} is not the key of ${certificatePath}`,
       'restore the pair that belongs together',
+    )
+  }
+  const [name] = readCertificateFields(Buffer.from(certificate.raw))?.uriNames ?? []
+  if (name !== undefined && name !== `spiffe://${options.trustDomain}`) {
+    throw new CaError(
+      'ERR_CA_MISMATCH',
+      `${certificatePath} is the root of ${name}, not of trust domain ${options.trustDomain}`,
+      'set the trust domain it was made for, or use another state directory',
     )
   }
   const notAfter = Date.parse(certificate.validTo)

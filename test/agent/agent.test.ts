@@ -3,6 +3,8 @@ import { afterEach, beforeEach, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { Agent } from '../../src/agent/agent.ts'
 import type { AgentOptions } from '../../src/agent/agent.ts'
@@ -192,9 +194,8 @@ test('a CA with another root, a missing root file and a missing token are each t
 })
 
 test('a CA that does not answer is given up at the deadline', async () => {
-  const { createServer } = await import('node:net')
   const silent = createServer((socket) => socket.on('error', () => undefined))
-  const accepted = new Promise<import('node:net').Socket>((resolve) => silent.once('connection', resolve))
+  const accepted = new Promise<Socket>((resolve) => silent.once('connection', resolve))
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
   const { port } = silent.address() as { port: number }
   const agent = await start({}, { address: `127.0.0.1:${port}` })
@@ -227,6 +228,18 @@ test('an agent that restarts while the CA is away serves what it had', async () 
   const text = await readFile(path, 'utf8')
   await writeFile(path, text.replace('"receivedAt"', '"received"'))
   assert.equal((await start({ stateDirectory })).secrets.value, undefined)
+})
+
+test('closing ends the streams of connected proxies and leaves no socket behind', async () => {
+  const agent = await start()
+  await agent.secrets.first()
+  const proxy = new RawSdsClient(join(directory, 'socket'))
+  proxy.send({ resource_names: ['default'] })
+  await proxy.responses.next()
+  await Promise.all([agent.close(), agent.close()])
+  assert.equal((await proxy.ended).code, 0)
+  assert.equal(await stat(join(directory, 'socket')).catch(() => null), null)
+  proxy.close()
 })
 
 test('a name that cannot be an identity is refused at the start', async () => {

@@ -9,7 +9,7 @@ import type { WorkloadSecret } from '../../src/agent/workload-secret.ts'
 import { Latest } from '../../src/lifecycle/latest.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { listeningLog, quiet, temporaryDirectory } from '../support/mesh-control.ts'
-import { RawSdsClient, secretsIn } from '../support/sds-peer.ts'
+import { RawSdsClient, fetchSecrets, secretsIn } from '../support/sds-peer.ts'
 
 let directory: string
 let socketPath: string
@@ -248,6 +248,17 @@ test('delta is not implemented', async () => {
   const delta = client('DeltaSecrets')
   delta.send({ resource_names: ['default'] })
   assert.equal((await delta.ended).code, 12)
+})
+
+test('a single fetch is answered at once, or told to come back', async () => {
+  await assert.rejects(fetchSecrets(socketPath, ['default']), { code: 14 })
+  source.secret.set(secretOf('1'))
+  const response = await fetchSecrets(socketPath, ['default'])
+  assert.deepEqual(
+    secretsIn(response).map(({ name }) => name),
+    ['default'],
+  )
+  await assert.rejects(fetchSecrets(socketPath, ['strange']), { code: 3 })
 })
 
 test('a second agent does not steal a living socket', async () => {

@@ -102,3 +102,11 @@ test('an authority that has ended is refused', () =>
     clock.advance(11 * 365 * 24 * 3600_000)
     await assert.rejects(open(), { code: 'ERR_CA_EXPIRED' })
   }))
+
+test('the root of one trust domain does not serve another', () =>
+  inDirectory(async (directory, open, clock) => {
+    await open()
+    await assert.rejects(openSelfSignedAuthority({ directory, trustDomain: 'other.test', clock }), {
+      code: 'ERR_CA_MISMATCH',
+    })
+  }))

@@ -87,6 +87,22 @@ export class RawSdsClient {
   }
 }
 
+/** One FetchSecrets call. */
+export function fetchSecrets(socketPath: string, names: readonly string[]): Promise<DiscoveryResponse> {
+  const client = new grpc.Client(`unix:${socketPath}`, grpc.credentials.createInsecure())
+  const { path, requestSerialize, responseDeserialize } = service()['FetchSecrets'] as NonNullable<
+    ReturnType<typeof service>[string]
+  >
+  const request = { node: { id: 'sidecar~127.0.0.1~a.b~b' }, type_url: secretType, resource_names: names }
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (error, response) => {
+      client.close()
+      if (error) reject(error)
+      else resolve(response as DiscoveryResponse)
+    })
+  })
+}
+
 export function secretsIn(response: DiscoveryResponse): SecretView[] {
   return response.resources.map((resource) => codec().decode(resource.value))
 }
