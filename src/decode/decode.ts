@@ -77,7 +77,7 @@ export function list<T>(decode: Decoder<T>, most = Infinity): Decoder<readonly T
     if (!Array.isArray(input)) throw expected('a list', input, at)
     if (input.length > most)
       throw new DecodeProblem(at, `expected at most ${most} items, found ${input.length}`)
-    return input.map((item, index) => decode(item, `${at}[${index}]`))
+    return Array.from(input, (item: unknown, index) => decode(item, `${at}[${index}]`))
   }
 }
 

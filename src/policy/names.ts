@@ -46,7 +46,7 @@ export function hostPattern(input: unknown, at: Path): string {
 export function decodeExportTo(input: unknown, at: Path, namespace: string): readonly string[] {
   if (!Array.isArray(input)) throw expected('a list', input, at)
   const seen = new Set<string>()
-  const targets = input.map((item: unknown, index) => {
+  const targets = Array.from(input, (item: unknown, index) => {
     const text = string(item, `${at}[${index}]`)
     // `~` is Istio's word for nobody.
     if (text !== '.' && text !== '*' && text !== '~' && !isDnsLabel(text)) {
