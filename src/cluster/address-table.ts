@@ -21,12 +21,29 @@ export interface DirectEndpoint {
   readonly cluster: Cluster
 }
 
+/** Two steps rather than one composed key: nothing is built to look something up. */
+class ByPort<T> {
+  readonly #table = new Map<string, Map<number, T>>()
+
+  get(address: string, port: number): T | undefined {
+    return this.#table.get(address)?.get(port)
+  }
+
+  set(address: string, port: number, value: T): void {
+    const ports = this.#table.get(address) ?? new Map<number, T>()
+    this.#table.set(address, ports.set(port, value))
+  }
+
+  get isEmpty(): boolean {
+    return this.#table.size === 0
+  }
+}
+
 export class AddressTable {
-  /** By `address|port`. */
-  readonly #virtual = new Map<string, Claim>()
-  readonly #direct = new Map<string, DirectEndpoint>()
-  /** By `network/length|port`. */
-  readonly #ranges = new Map<string, Claim>()
+  readonly #virtual = new ByPort<Claim>()
+  readonly #direct = new ByPort<DirectEndpoint>()
+  /** By `network/length`. */
+  readonly #ranges = new ByPort<Claim>()
   /** Prefix lengths in use, longest first: a look-up costs one step for each. */
   readonly #lengths: { readonly 4: readonly number[]; readonly 6: readonly number[] }
   /** Services without any address take every unknown destination on their port. */
@@ -44,17 +61,17 @@ export class AddressTable {
         if (range === null) continue
         const { network, length } = range
         if (length === (network.family === 4 ? 32 : 128)) {
-          claim(this.#virtual, key(formatIp(network), cluster.port), entry)
+          claim(this.#virtual, formatIp(network), entry)
         } else {
           lengths[network.family].add(length)
-          claim(this.#ranges, key(`${formatIp(network)}/${length}`, cluster.port), entry)
+          claim(this.#ranges, `${formatIp(network)}/${length}`, entry)
         }
       }
       for (const endpoint of known) {
         const ip = parseIp(endpoint.address)
         if (ip === null || own.includes(formatIp(ip))) continue
-        const at = key(formatIp(ip), endpoint.port)
-        if (!this.#direct.has(at)) this.#direct.set(at, { entry, cluster: cluster.only(endpoint) })
+        if (this.#direct.get(formatIp(ip), endpoint.port) !== undefined) continue
+        this.#direct.set(formatIp(ip), endpoint.port, { entry, cluster: cluster.only(endpoint) })
       }
       this.#claimPort(entry)
     }
@@ -64,12 +81,12 @@ export class AddressTable {
 
   /** The service whose virtual address this is. */
   virtual(destination: SocketAddress): ServiceCluster | null {
-    return this.#virtual.get(key(destination.address, destination.port))?.entry ?? null
+    return this.#virtual.get(destination.address, destination.port)?.entry ?? null
   }
 
   /** The endpoint that lives there. */
   direct(destination: SocketAddress): DirectEndpoint | null {
-    return this.#direct.get(key(destination.address, destination.port)) ?? null
+    return this.#direct.get(destination.address, destination.port) ?? null
   }
 
   /** The service with the narrowest range around it. */
@@ -83,7 +100,7 @@ export class AddressTable {
   }
 
   protocol(destination: SocketAddress): PortProtocol {
-    const claimed = this.#virtual.get(key(destination.address, destination.port))
+    const claimed = this.#virtual.get(destination.address, destination.port)
     if (claimed !== undefined) return claimed.protocol
     const direct = this.direct(destination)
     if (direct !== null) return direct.cluster.protocol
@@ -91,12 +108,12 @@ export class AddressTable {
   }
 
   #rangeClaim({ address, port }: SocketAddress): Claim | null {
-    if (this.#ranges.size === 0) return null
+    if (this.#ranges.isEmpty) return null
     const ip = parseIp(address)
     if (ip === null) return null
     for (const length of this.#lengths[ip.family]) {
       const range = parseCidr(`${address}/${length}`)
-      const found = range && this.#ranges.get(key(`${formatIp(range.network)}/${length}`, port))
+      const found = range && this.#ranges.get(`${formatIp(range.network)}/${length}`, port)
       if (found) return found
     }
     return null
@@ -118,11 +135,10 @@ export class AddressTable {
   }
 }
 
-const key = (address: string, port: number): string => `${address}|${port}`
-
-function claim(table: Map<string, Claim>, at: string, entry: ServiceCluster): void {
-  const before = table.get(at)
-  if (before === undefined) table.set(at, { entry, protocol: entry.cluster.protocol })
+function claim(table: ByPort<Claim>, address: string, entry: ServiceCluster): void {
+  const { port, protocol } = entry.cluster
+  const before = table.get(address, port)
+  if (before === undefined) table.set(address, port, { entry, protocol })
   else before.protocol = merged(before.protocol, entry.cluster.protocol)
 }
 
