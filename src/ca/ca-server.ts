@@ -3,24 +3,22 @@
  * into values and refusals into statuses; who may have what is decided by authenticate-caller and sign-svid.
  */
 import { status } from '@grpc/grpc-js'
-import type { Metadata, Server, ServerUnaryCall, ServiceError, sendUnaryData } from '@grpc/grpc-js'
+import type { Server, ServerUnaryCall, ServiceError, sendUnaryData } from '@grpc/grpc-js'
 import { unauthenticatedText } from '../identity/authenticate-caller.ts'
-import type { Caller, CallerProof } from '../identity/authenticate-caller.ts'
 import type { Clock } from '../lifecycle/clock.ts'
 import { loadProto } from '../proto/load-proto.ts'
 import { fromStruct } from '../proto/struct.ts'
 import type { StructMessage } from '../proto/struct.ts'
 import type { Authority } from './authority.ts'
 import type { Log } from './log.ts'
-import { callerProof } from './caller-proof.ts'
+import type { CallAuthenticator } from './call-authenticator.ts'
 import { istioSigningRules, signSvid } from './sign-svid.ts'
 import type { SigningRules } from './sign-svid.ts'
 
 export interface CaServiceDeps {
   readonly authority: Authority
-  readonly authenticate: (proof: CallerProof) => Promise<Caller>
-  /** MeshServer.encrypted. */
-  readonly encrypted: (metadata: Metadata) => boolean
+  /** `callAuthenticator(rules)`. */
+  readonly authenticate: CallAuthenticator
   readonly clock: Clock
   readonly log: Log
   readonly rules?: SigningRules
@@ -82,7 +80,7 @@ async function create(
   counters: CaCounters,
 ): Promise<Answer> {
   const { authority, clock, log } = deps
-  const caller = await deps.authenticate(callerProof(call, deps.encrypted(call.metadata)))
+  const caller = await deps.authenticate(call)
   if (!caller.ok) {
     counters.unauthenticated += 1
     log.warn('certificate request refused', { peer: call.getPeer(), reason: caller.reason })

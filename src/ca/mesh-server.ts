@@ -4,12 +4,11 @@
  */
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { Server, logVerbosity, setLogVerbosity } from '@grpc/grpc-js'
-import type { Metadata } from '@grpc/grpc-js'
 import type { Clock, Timer } from '../lifecycle/clock.ts'
 import type { Authority } from './authority.ts'
 import type { Log } from './log.ts'
 import { CaError } from './ca-error.ts'
-import { VerifyIfGiven, cameEncrypted } from './server-credentials.ts'
+import { VerifyIfGiven } from './server-credentials.ts'
 import type { ServerPair } from './server-credentials.ts'
 
 export interface MeshServerOptions {
@@ -31,8 +30,6 @@ export interface MeshServerOptions {
 export interface MeshServer {
   readonly server: Server
   readonly port: number
-  /** Whether the call that brought this metadata came over TLS; both services ask it before they authenticate. */
-  readonly encrypted: (metadata: Metadata) => boolean
   /** Finishes calls under way; streams are told to end. May be called twice. */
   close(): Promise<void>
   destroy(): void
@@ -85,7 +82,6 @@ export async function startMeshGrpcServer(
   return {
     server,
     port,
-    encrypted: cameEncrypted,
     close() {
       end()
       closing ??= new Promise((resolve) => server.tryShutdown(() => resolve()))

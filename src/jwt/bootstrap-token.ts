@@ -10,9 +10,7 @@ import { MeshError } from '../error.ts'
 import type { Clock } from '../lifecycle/clock.ts'
 import { createFile, readPrivateFile } from './private-file.ts'
 
-export class BootstrapTokenError extends MeshError<
-  'ERR_BOOTSTRAP_TOKEN_KEY' | 'ERR_BOOTSTRAP_TOKEN_CLAIMS'
-> {}
+export class BootstrapTokenError extends MeshError<'ERR_JWT_TOKEN_KEY' | 'ERR_JWT_TOKEN_CLAIMS'> {}
 
 /** What a token must be meant for (dataplane §1.4 TOKEN_AUDIENCES). */
 export const bootstrapAudience = 'istio-ca'
@@ -65,7 +63,7 @@ export class BootstrapTokens {
     const { namespace, serviceAccount, ttlSeconds } = request
     if (!label.test(namespace) || !label.test(serviceAccount) || !(ttlSeconds > 0)) {
       throw new BootstrapTokenError(
-        'ERR_BOOTSTRAP_TOKEN_CLAIMS',
+        'ERR_JWT_TOKEN_CLAIMS',
         `no token for namespace "${namespace}", service account "${serviceAccount}", ${ttlSeconds} s`,
         'use Kubernetes names and a lifetime above 0 s',
       )
@@ -125,7 +123,7 @@ function readKey(pem: string, path: string): KeyObject {
     // Reported below, without what OpenSSL says about the content.
   }
   throw new BootstrapTokenError(
-    'ERR_BOOTSTRAP_TOKEN_KEY',
+    'ERR_JWT_TOKEN_KEY',
     `${path} holds no P-256 private key`,
     'restore it, or remove it so that a new one is made and issue new tokens',
   )

@@ -7,7 +7,7 @@ import { chmod, link, mkdir, open, readFile, rename, unlink } from 'node:fs/prom
 import { dirname } from 'node:path'
 import { MeshError } from '../error.ts'
 
-export class PrivateFileError extends MeshError<'ERR_PRIVATE_FILE_EXPOSED' | 'ERR_PRIVATE_FILE_UNUSABLE'> {}
+export class PrivateFileError extends MeshError<'ERR_JWT_FILE_EXPOSED' | 'ERR_JWT_FILE_UNUSABLE'> {}
 
 /** Creates what is missing, 0700; leaves an existing directory as it is. */
 export async function makePrivateDirectory(directory: string): Promise<void> {
@@ -22,7 +22,7 @@ export async function readPrivateFile(path: string): Promise<string | null> {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw new PrivateFileError(
-      'ERR_PRIVATE_FILE_UNUSABLE',
+      'ERR_JWT_FILE_UNUSABLE',
       `cannot open ${path}`,
       'make it readable to this user',
       {
@@ -36,7 +36,7 @@ export async function readPrivateFile(path: string): Promise<string | null> {
     if ((mode & 0o077) !== 0) {
       const shown = (mode & 0o777).toString(8).padStart(4, '0')
       throw new PrivateFileError(
-        'ERR_PRIVATE_FILE_EXPOSED',
+        'ERR_JWT_FILE_EXPOSED',
         `${path} has mode ${shown}: others can reach the secret in it`,
         `run chmod 600 ${path}, and replace the secret if others could have read it`,
       )

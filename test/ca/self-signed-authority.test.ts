@@ -72,7 +72,7 @@ test('a key that others can read is refused', () =>
     await open()
     for (const mode of [0o640, 0o604, 0o620]) {
       await chmod(join(directory, 'ca-key.pem'), mode)
-      await assert.rejects(open(), { code: 'ERR_PRIVATE_FILE_EXPOSED' })
+      await assert.rejects(open(), { code: 'ERR_JWT_FILE_EXPOSED' })
     }
   }))
 

@@ -60,20 +60,20 @@ test('the key is kept, private, and starters at once share it', () =>
     const others = await Promise.all([1, 2, 3].map(() => BootstrapTokens.open(directory, clock)))
     for (const other of others) assert.equal((await other.verify(token)).ok, true)
     await chmod(path, 0o644)
-    await assert.rejects(BootstrapTokens.open(directory, clock), { code: 'ERR_PRIVATE_FILE_EXPOSED' })
+    await assert.rejects(BootstrapTokens.open(directory, clock), { code: 'ERR_JWT_FILE_EXPOSED' })
     await chmod(path, 0o600)
     await writeFile(path, 'hello')
-    await assert.rejects(BootstrapTokens.open(directory, clock), { code: 'ERR_BOOTSTRAP_TOKEN_KEY' })
+    await assert.rejects(BootstrapTokens.open(directory, clock), { code: 'ERR_JWT_TOKEN_KEY' })
   }))
 
 test('tokens are issued for names that a SPIFFE path can hold, and for a time', () =>
   withTokens(async (tokens) => {
     for (const namespace of ['', 'a/b', 'a:b', '..', 'A', 'a b']) {
       await assert.rejects(tokens.issue({ namespace, serviceAccount: 'x', ttlSeconds: 60 }), {
-        code: 'ERR_BOOTSTRAP_TOKEN_CLAIMS',
+        code: 'ERR_JWT_TOKEN_CLAIMS',
       })
     }
-    await assert.rejects(tokens.issue({ ...account, ttlSeconds: 0 }), { code: 'ERR_BOOTSTRAP_TOKEN_CLAIMS' })
+    await assert.rejects(tokens.issue({ ...account, ttlSeconds: 0 }), { code: 'ERR_JWT_TOKEN_CLAIMS' })
   }))
 
 test('a subject is a service account of exactly four parts', () => {

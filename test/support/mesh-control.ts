@@ -8,12 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { addCaService } from '../../src/ca/ca-server.ts'
 import type { CaCounters } from '../../src/ca/ca-server.ts'
+import { callAuthenticator } from '../../src/ca/call-authenticator.ts'
 import type { Authority } from '../../src/ca/authority.ts'
 import { startMeshGrpcServer } from '../../src/ca/mesh-server.ts'
 import { openSelfSignedAuthority } from '../../src/ca/self-signed-authority.ts'
-import { cameEncrypted } from '../../src/ca/server-credentials.ts'
 import type { SigningRules } from '../../src/ca/sign-svid.ts'
-import { authenticateCaller } from '../../src/identity/authenticate-caller.ts'
 import { BootstrapTokens } from '../../src/jwt/bootstrap-token.ts'
 import { loadProto } from '../../src/proto/load-proto.ts'
 import { toStruct } from '../../src/proto/struct.ts'
@@ -66,8 +65,7 @@ export async function startMeshControl(options: MeshControlOptions = {}): Promis
     (server) => {
       counters = addCaService(server, {
         authority,
-        authenticate: (proof) => authenticateCaller(proof, rules),
-        encrypted: cameEncrypted,
+        authenticate: callAuthenticator(rules),
         clock,
         log: quiet,
         ...(options.rules && { rules: options.rules }),
