@@ -3,7 +3,8 @@
  * other tenants. It selects by namespace; labels are the receiver's to match.
  */
 import type { Entry } from '../discovery/resource-state.ts'
-import { ruleIsVisible } from '../discovery/visibility.ts'
+import { ruleIsVisible, visibleTo } from '../discovery/visibility.ts'
+import type { DestinationRule } from '../policy/destination-rule.ts'
 
 export function mayKnow(entry: Entry, rootNamespace: string): (asking: string) => boolean {
   const { decoded, raw } = entry
@@ -23,4 +24,14 @@ export function mayKnow(entry: Entry, rootNamespace: string): (asking: string) =
     default:
       return () => false
   }
+}
+
+/**
+ * How much of a rule a client of `asking` gets. One exported to third namespaces still hides less exact rules of its
+ * namespace from everybody (policy-semantics §4.5): that it is there must be known, its settings need not be.
+ */
+export function rulePart(rule: DestinationRule, asking: string): 'all' | 'host' | 'nothing' {
+  if (!ruleIsVisible(rule, asking)) return 'nothing'
+  const { namespace } = rule.meta
+  return namespace === asking || visibleTo(rule.exportTo, namespace, asking) ? 'all' : 'host'
 }

@@ -17,7 +17,7 @@ import { visibleTo } from '../discovery/visibility.ts'
 import { failClosed } from '../policy/fail-closed.ts'
 import type { Quarantined, ResourceMeta } from '../policy/resource.ts'
 import type { AnyMessage } from '../proto/discovery-messages.ts'
-import { mayKnow } from './audience.ts'
+import { mayKnow, rulePart } from './audience.ts'
 import { stubEnvelope } from './stub-envelope.ts'
 import type { TypeView } from './watch-stream.ts'
 
@@ -128,6 +128,11 @@ function entryItems(type: ResourceType, state: ConfigState, root: string, unsend
     if (entry.raw.kind !== type.kind) continue
     const any = entryAny(type, entry, state.mesh.domain, unsendable)
     if (any !== null) items.push(item(any, mayKnow(entry, root)))
+    const { decoded } = entry
+    if (decoded.kind !== 'DestinationRule') continue
+    const { meta, host, exportTo } = decoded.value
+    const bare = envelope(type, meta, { host, exportTo }, {})
+    if (bare.ok) items.push(item(bare.any, (asking) => rulePart(decoded.value, asking) === 'host'))
   }
   return items
 }
