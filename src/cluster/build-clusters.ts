@@ -2,7 +2,7 @@
  * Services, DestinationRules and server modes to clusters: one for each service port, with its endpoints secured. It
  * decides no route; names and addresses are laid out in `host-table.ts` and `address-table.ts`.
  */
-import type { Service, ServiceEndpoint, ServicePort } from '../policy/service.ts'
+import type { Service } from '../policy/service.ts'
 import { serviceTls, type MeshSecurity } from './client-tls.ts'
 import { Cluster } from './cluster.ts'
 import { portPolicy, type DestinationRules } from './destination-rule.ts'
@@ -34,7 +34,7 @@ export function buildClusters(
     const known: Endpoint[] = []
     const ready: Endpoint[] = []
     const weights: number[] = []
-    for (const source of endpointsOf(service, port)) {
+    for (const source of service.endpoints) {
       const target = source.ports[String(port.number)]
       if (target === undefined) continue
       const way: ClientTls = source.address.startsWith('unix:')
@@ -62,21 +62,4 @@ export function buildClusters(
     })
     return { service, cluster, known, unknownTls: tls.unknown }
   })
-}
-
-/** A DNS service without endpoints is its own endpoint: the host is resolved when dialled. */
-function endpointsOf(service: Service, port: ServicePort): readonly ServiceEndpoint[] {
-  if (service.resolution !== 'DNS' || service.endpoints.length > 0 || service.hostname.startsWith('*'))
-    return service.endpoints
-  return [
-    {
-      address: service.hostname,
-      ports: { [port.number]: port.number },
-      labels: {},
-      namespace: service.meta.namespace,
-      serviceAccount: null,
-      weight: 1,
-      ready: true,
-    },
-  ]
 }

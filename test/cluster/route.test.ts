@@ -199,7 +199,7 @@ test('a DNS service keeps host names as endpoint addresses', () => {
   const dns = (more: Partial<Service>): Cluster =>
     routes([external('db.example', { resolution: 'DNS', ...more })]).byHost('db.example', 80, null)
   assert.deepEqual(at(dns({ endpoints })), ['db.example.net:8443'])
-  assert.deepEqual(at(dns({})), ['db.example:80'])
+  assert.deepEqual(at(dns({})), [])
 })
 
 test('TLS services without an address are found by SNI, opaque ones take every destination on their port', () => {
