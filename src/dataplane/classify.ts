@@ -2,7 +2,7 @@
  * Tells a connection's first bytes apart without taking them: TLS or not, HTTP/1, HTTP/2 or opaque, within a deadline.
  * Every byte read is handed back to the socket before the answer; what to do with the answer is `filter-chain.ts`.
  */
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Clock } from '../lifecycle/clock.ts'
 import { peekClientHello } from '../wire/client-hello.ts'
 import { peekHttp } from '../wire/http-preface.ts'
@@ -31,7 +31,7 @@ export type Classified =
 type Stage = 'tls' | 'http' | 'done'
 
 /** Calls `done` once. The socket must be paused and unread; it is paused again, its bytes back in place, afterwards. */
-export function classify(socket: Socket, options: ClassifyOptions, done: (result: Classified) => void): void {
+export function classify(socket: Duplex, options: ClassifyOptions, done: (result: Classified) => void): void {
   let bytes: Buffer | null = null
   let stage: Stage = options.tls ? 'tls' : options.http ? 'http' : 'done'
   if (stage === 'done') {

@@ -7,7 +7,7 @@ import type { Connection } from './connection.ts'
 export class ConnectionTable {
   readonly #live = new Set<Connection>()
   #nextId = 1
-  #onEmpty: (() => void) | null = null
+  readonly #waiting = new Map<Connection['direction'], (() => void)[]>()
 
   /** An id for the connection about to be made; unique within the worker. */
   nextId(): number {
@@ -23,7 +23,7 @@ export class ConnectionTable {
     connection.socket.once('close', () => {
       connection.closed = true
       this.#live.delete(connection)
-      if (this.#live.size === 0) this.#onEmpty?.()
+      this.#settle(connection.direction)
     })
   }
 
@@ -37,10 +37,12 @@ export class ConnectionTable {
     for (const connection of [...this.#live]) if (connection.direction === direction) connection.onDrain?.()
   }
 
-  /** Resolves when no connection is left. */
-  empty(): Promise<void> {
-    if (this.#live.size === 0) return Promise.resolve()
-    return new Promise((resolve) => (this.#onEmpty = resolve))
+  /** Resolves when no connection of a direction is left. */
+  empty(direction: Connection['direction']): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.set(direction, [...(this.#waiting.get(direction) ?? []), resolve])
+      this.#settle(direction)
+    })
   }
 
   destroy(): void {
@@ -51,5 +53,12 @@ export class ConnectionTable {
     let count = 0
     for (const connection of this.#live) if (connection.direction === direction) count += 1
     return count
+  }
+
+  #settle(direction: Connection['direction']): void {
+    const waiting = this.#waiting.get(direction)
+    if (waiting === undefined || this.count(direction) > 0) return
+    this.#waiting.delete(direction)
+    for (const resolve of waiting) resolve()
   }
 }

@@ -47,6 +47,8 @@ export interface DataplaneSettings {
   readonly inboundSourceV6: string
   readonly limits: Http1Limits
   readonly deadlines: Deadlines
+  /** Several workers bind the same ports; a single one does not, so that a second process is refused. */
+  readonly reusePort: boolean
   /** A worker's share. */
   readonly maxConnections: number
   readonly maxHandshakes: number

@@ -25,6 +25,7 @@ interface Member {
   readonly index: number
   generation: number
   ready: boolean
+  onClosed: () => void
 }
 
 export class WorkerPool {
@@ -106,13 +107,24 @@ export class WorkerPool {
     })
   }
 
+  /** Cuts what is left, lets each thread flush its log, then ends it; a thread that does not answer is ended anyway. */
   async close(): Promise<void> {
     this.#closing = true
-    await Promise.all(this.#members.map((member) => member.worker.terminate()))
+    await Promise.all(this.#members.map((member) => this.#end(member)))
   }
 
   destroy(): void {
     void this.close()
+  }
+
+  async #end(member: Member): Promise<void> {
+    const flushed = Promise.withResolvers<void>()
+    const timer = this.#clock.after(1000, () => flushed.resolve())
+    member.onClosed = () => flushed.resolve()
+    member.worker.postMessage({ type: 'close' } satisfies ToWorker)
+    await flushed.promise
+    timer.cancel()
+    await member.worker.terminate()
   }
 
   #post(message: ToWorker): void {
@@ -138,7 +150,7 @@ export class WorkerPool {
     // Sources run as .ts, the built package as .js: a worker starts from whichever this file is.
     const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
     const worker = new Worker(new URL(file, import.meta.url), { workerData: init, name: `data-${index}` })
-    const member: Member = { worker, index, generation: 0, ready: false }
+    const member: Member = { worker, index, generation: 0, ready: false, onClosed: () => undefined }
     this.#members.push(member)
     if (this.#snapshot !== null) worker.postMessage({ type: 'snapshot', snapshot: this.#snapshot })
     if (this.#secrets !== null) worker.postMessage({ type: 'secrets', secrets: this.#secrets })
@@ -158,7 +170,10 @@ export class WorkerPool {
         )
         reject(startError(cause instanceof Error ? cause.message : String(cause)))
       })
-      worker.on('exit', () => this.#replace(member))
+      worker.on('exit', () => {
+        member.onClosed()
+        this.#replace(member)
+      })
     })
   }
 
@@ -192,6 +207,9 @@ export class WorkerPool {
         break
       case 'notice':
         this.#events.onNotice(message.level, message.message)
+        break
+      case 'closed':
+        member.onClosed()
         break
       case 'drained':
         for (const listener of [...this.#drained]) listener(message.direction)

@@ -2,6 +2,7 @@
 import type { SocketAddress } from '../address/socket-address.ts'
 import type { Snapshot } from '../discovery/snapshot.ts'
 import type { SecretSet } from '../identity/svid.ts'
+import type { SeriesCounts } from '../telemetry/traffic-metrics.ts'
 import type { DataplaneSettings } from './dataplane-settings.ts'
 
 export interface WorkerInit {
@@ -32,3 +33,21 @@ export type FromWorker =
   | { readonly type: 'notice'; readonly level: 'info' | 'warn'; readonly message: string }
   | { readonly type: 'failed'; readonly line: string }
   | { readonly type: 'drained'; readonly direction: 'inbound' | 'outbound' }
+  /** Everything is cut and flushed: the thread can end. */
+  | { readonly type: 'closed' }
+
+/** What a thread answers to `metrics`. */
+export interface ThreadMetrics {
+  readonly series: readonly SeriesCounts[]
+  readonly refusals: Readonly<Record<string, number>>
+  readonly connections: { readonly inbound: number; readonly outbound: number }
+  readonly handshakes: number
+  readonly overflowedSeries: number
+  readonly generation: number
+  readonly pools: Readonly<
+    Record<'application' | 'mesh', { readonly open: number; readonly idle: number; readonly pending: number }>
+  >
+  /** Event-loop delay since the last question, milliseconds. */
+  readonly loopDelayP99Ms: number
+  readonly heapUsedBytes: number
+}

@@ -1,0 +1,222 @@
+/**
+ * Assembles a data thread and swaps what changes: a new snapshot is compiled aside and becomes the world by one pointer,
+ * new secrets become new TLS contexts, and live connections are left alone but for those whose verdict flipped.
+ */
+import { AccessLog } from '../telemetry/access-log.ts'
+import { TrafficMetrics } from '../telemetry/traffic-metrics.ts'
+import { TlsContexts } from '../tls/tls-contexts.ts'
+import type { SocketAddress } from '../address/socket-address.ts'
+import type { Snapshot } from '../discovery/snapshot.ts'
+import type { SecretSet } from '../identity/svid.ts'
+import type { Clock } from '../lifecycle/clock.ts'
+import { errorLine } from '../error.ts'
+import { ConnectionTable } from './connection-table.ts'
+import type { DataPlane } from './data-plane.ts'
+import type { DataplaneSettings } from './dataplane-settings.ts'
+import { acceptInbound } from './inbound/accept.ts'
+import { Listener } from './listener.ts'
+import { localAddress } from './original-destination.ts'
+import { acceptOutbound } from './outbound/accept.ts'
+import { UpstreamPool } from './outbound/upstream-pool.ts'
+import { TimerWheel } from './timer-wheel.ts'
+import { threadReport } from './thread-report.ts'
+import { buildWorld } from './world.ts'
+import type { FromWorker, ToWorker, WorkerInit } from './worker-protocol.ts'
+
+type Tell = (message: FromWorker) => void
+
+export class DataThread {
+  readonly #plane: DataPlane
+  readonly #tell: Tell
+  readonly #accessLog: AccessLog | null
+  readonly #listeners: Listener[] = []
+
+  private constructor(plane: DataPlane, accessLog: AccessLog | null, tell: Tell) {
+    this.#plane = plane
+    this.#accessLog = accessLog
+    this.#tell = tell
+  }
+
+  /** Resolves when every listener is bound; they close what comes before the first snapshot. */
+  static async start(init: WorkerInit, clock: Clock, tell: Tell): Promise<DataThread> {
+    const { settings } = init
+    const accessLog = settings.accessLog
+      ? new AccessLog({
+          clock,
+          flushMs: 50,
+          batchLength: 32 * 1024,
+          sink: (lines) => tell({ type: 'access-log', lines }),
+        })
+      : null
+    const plane = await makePlane(settings, clock, accessLog, tell)
+    const thread = new DataThread(plane, accessLog, tell)
+    await thread.#listen(settings)
+    clock.every(settings.deadlines.tcpIdleMs, () => {
+      for (const session of [...plane.sessions]) session.checkIdle()
+    })
+    return thread
+  }
+
+  hear(message: ToWorker): void {
+    switch (message.type) {
+      case 'snapshot':
+        this.#applySnapshot(message.snapshot)
+        break
+      case 'secrets':
+        this.#applySecrets(message.secrets)
+        break
+      case 'drain':
+        void this.#drain(message.direction)
+        break
+      case 'ask':
+        this.#tell({
+          type: 'answer',
+          id: message.id,
+          answer: threadReport(message.question, this.#plane, this.#listeners),
+        })
+        break
+      case 'close':
+        this.#close()
+        break
+    }
+  }
+
+  #applySnapshot(snapshot: Snapshot): void {
+    const plane = this.#plane
+    try {
+      plane.world = buildWorld(snapshot, plane.world)
+    } catch (error) {
+      // The world in force stays whole; the control thread says it aloud.
+      this.#tell({
+        type: 'notice',
+        level: 'warn',
+        message: `generation ${snapshot.generation} not applied: ${errorLine(error)}`,
+      })
+      return
+    }
+    plane.table.rejudge()
+    this.#tell({ type: 'applied', generation: snapshot.generation })
+  }
+
+  #applySecrets(secrets: SecretSet): void {
+    const update = this.#plane.contexts.update(secrets)
+    if (!update.ok)
+      this.#tell({ type: 'notice', level: 'warn', message: `new certificate not usable: ${update.reason}` })
+    // Idle connections under the old identity go; those in use finish their request (architecture §2).
+    else if (update.changed) this.#plane.meshPool.drainAll()
+  }
+
+  async #drain(direction: 'inbound' | 'outbound'): Promise<void> {
+    const { table } = this.#plane
+    if (direction === 'inbound') this.#plane.draining = true
+    table.drain(direction)
+    await table.empty(direction)
+    this.#accessLog?.flush()
+    this.#tell({ type: 'drained', direction })
+  }
+
+  #close(): void {
+    for (const listener of this.#listeners) listener.close()
+    this.#plane.table.destroy()
+    this.#plane.meshPool.destroyAll()
+    this.#plane.applicationPool.destroyAll()
+    this.#plane.wheel.close()
+    this.#accessLog?.flush()
+    this.#tell({ type: 'closed' })
+  }
+
+  async #listen(settings: DataplaneSettings): Promise<void> {
+    const plane = this.#plane
+    for (const address of settings.inboundCapture) {
+      await this.#bind('inbound', address, settings, (socket) => acceptInbound(socket, null, plane))
+    }
+    for (const mapping of settings.inboundMappings) {
+      await this.#bind('inbound', mapping.listen, settings, (socket) => acceptInbound(socket, mapping, plane))
+    }
+    for (const address of settings.outbound) {
+      await this.#bind('outbound', address, settings, (socket) => acceptOutbound(socket, plane))
+    }
+  }
+
+  async #bind(
+    direction: 'inbound' | 'outbound',
+    address: SocketAddress,
+    settings: DataplaneSettings,
+    onConnection: Parameters<typeof Listener.bind>[1],
+  ): Promise<void> {
+    const listener = await Listener.bind(
+      { address, reusePort: settings.reusePort, maxConnections: settings.maxConnections },
+      onConnection,
+    )
+    this.#listeners.push(listener)
+    this.#tell({ type: 'listening', direction, address: listener.address })
+  }
+}
+
+async function makePlane(
+  settings: DataplaneSettings,
+  clock: Clock,
+  accessLog: AccessLog | null,
+  tell: Tell,
+): Promise<DataPlane> {
+  const wheel = new TimerWheel(clock)
+  const pool = {
+    limits: settings.limits,
+    wheel,
+    idleMs: settings.deadlines.upstreamIdleMs,
+    maxConnections: 1_000_000,
+    maxPending: 1_000_000,
+    probeAfterMs: 1000,
+  }
+  return {
+    settings,
+    clock,
+    wheel,
+    contexts: new TlsContexts({
+      minVersion: 'TLSv1.2',
+      cipherSuites: [],
+      clock,
+      readFile: await fileReader(),
+    }),
+    table: new ConnectionTable(),
+    applicationPool: new UpstreamPool(pool),
+    meshPool: new UpstreamPool(pool),
+    originalDestination: settings.interception === 'REDIRECT' ? await fromKernel() : localAddress,
+    ownPorts: new Set(settings.ownPorts),
+    ownAddresses: ownAddresses(settings),
+    random: Math.random,
+    metrics: new TrafficMetrics(),
+    sessions: new Set(),
+    refusals: new Map(),
+    handshakes: 0,
+    world: null,
+    draining: false,
+    finished: accessLog === null ? () => undefined : (record) => accessLog.write(record),
+    fault: (error) =>
+      tell({
+        type: 'notice',
+        level: 'warn',
+        message: `fault: ${error instanceof Error ? error.stack : String(error)}`,
+      }),
+  }
+}
+
+// The C library is loaded only where interception asks for it.
+async function fromKernel(): Promise<DataPlane['originalDestination']> {
+  const { kernelOriginalDestination } = await import('./original-destination.ts')
+  return kernelOriginalDestination()
+}
+
+async function fileReader(): Promise<(path: string) => string> {
+  const { readFileSync } = await import('node:fs')
+  return (path) => readFileSync(path, 'utf8')
+}
+
+function ownAddresses(settings: DataplaneSettings): ReadonlySet<string> {
+  const bound = [
+    ...settings.outbound,
+    ...settings.inboundCapture,
+    ...settings.inboundMappings.map(({ listen }) => listen),
+  ]
+  return new Set(['127.0.0.1', '::1', ...bound.map(({ address }) => address)])
+}

@@ -1,0 +1,121 @@
+/**
+ * The inbound itinerary: downstream peer → us → the application. It names the steps in order; each step is a file of its
+ * own (docs/follow-a-byte.md walks through it).
+ */
+import type { Socket } from 'node:net'
+import { parseIp } from '../../address/ip.ts'
+import { ConnectionContext } from '../../authz/request-context.ts'
+import type { InboundPort } from '../../discovery/snapshot.ts'
+import { classify } from '../classify.ts'
+import type { Classified } from '../classify.ts'
+import type { Connection } from '../connection.ts'
+import type { DataPlane } from '../data-plane.ts'
+import type { InboundMapping } from '../dataplane-settings.ts'
+import { chooseChain, inspectsHttp, inspectsTls, portKind } from '../filter-chain.ts'
+import { openConnection, refuseConnection } from '../open-connection.ts'
+import { inboundPort } from '../world.ts'
+import type { World } from '../world.ts'
+import { serveInboundHttp } from './serve-http.ts'
+import { serveInboundTcp } from './serve-tcp.ts'
+import { terminateMtls } from './terminate-mtls.ts'
+
+/** What the steps of one inbound connection share. */
+export interface InboundCall {
+  readonly connection: Connection
+  /** The configuration when the connection was accepted; requests read the plane's current one. */
+  readonly world: World
+  readonly port: InboundPort
+  /** null: captured, the application is where the peer dialled. */
+  readonly mapping: InboundMapping | null
+}
+
+export function acceptInbound(socket: Socket, mapping: InboundMapping | null, plane: DataPlane): void {
+  const connection = openConnection('inbound', socket, mapping === null, plane)
+  if (connection === null) return
+  const world = plane.world
+  if (world === null) return refuseConnection(connection, 'NR', 'no_configuration', plane)
+  const port = inboundPort(world, connection.destination.port)
+  const call: InboundCall = { connection, world, port, mapping }
+  classify(socket, sniffing(call, plane), (first) => choose(call, first, plane))
+}
+
+function choose(call: InboundCall, first: Classified, plane: DataPlane): void {
+  const { connection, port } = call
+  if (first.kind === 'gone') return connection.cut(false)
+  if (first.hello !== null) connection.sni = first.hello.sni ?? ''
+  const offered = first.hello?.alpn ?? null
+  const chain = chooseChain(portKind(port.protocol), port.mtls, offered, first.http)
+  switch (chain) {
+    case 'refuse':
+      return refuseConnection(
+        connection,
+        'NR',
+        offered === null ? 'plaintext_refused' : 'filter_chain_not_found',
+        plane,
+      )
+    case 'terminate-http':
+    case 'terminate-tcp':
+      return terminateMtls(call, offered ?? [], plane, (alpn) => onSecure(call, chain, alpn, plane))
+    case 'plain-http':
+      // A declared port was not sniffed for HTTP/2, which is carried opaque.
+      return first.http === 'not-http' ? onPlainHttp(call, plane) : serve(call, first.http === 'http1', plane)
+    case 'plain-tcp':
+      return serve(call, false, plane)
+  }
+}
+
+/** mTLS ended here; what is inside decides as outside, ALPN first. */
+function onSecure(
+  call: InboundCall,
+  chain: 'terminate-http' | 'terminate-tcp',
+  alpn: string | null,
+  plane: DataPlane,
+): void {
+  if (chain === 'terminate-tcp' || alpn === 'h2') return serve(call, false, plane)
+  if (alpn === 'http/1.1') return serve(call, true, plane)
+  onPlainHttp(call, plane)
+}
+
+/** HTTP was declared or offered, its version was not: HTTP/2 has no codec here yet and goes on as opaque bytes. */
+function onPlainHttp(call: InboundCall, plane: DataPlane): void {
+  const { clock, settings } = plane
+  const options = { tls: false, http: true, deadlineMs: settings.deadlines.requestHeadMs, clock }
+  classify(call.connection.stream, options, (inside) => {
+    if (inside.kind === 'gone') return call.connection.cut(false)
+    // Neither: the HTTP codec answers 400 (dataplane §3.3, PROTO).
+    serve(call, inside.http !== 'http2', plane)
+  })
+}
+
+function serve(call: InboundCall, http: boolean, plane: DataPlane): void {
+  const { connection } = call
+  if (connection.closed) return
+  const source = parseIp(connection.remote.address)
+  const destination = parseIp(connection.destination.address)
+  if (source === null || destination === null) return connection.cut(false)
+  // SNI counts only where our own TLS ended (policy-semantics §1.7).
+  const sni = connection.peer === null ? '' : connection.sni
+  connection.context = new ConnectionContext(
+    connection.peer?.id.uri ?? '',
+    source,
+    destination,
+    connection.destination.port,
+    sni,
+  )
+  if (http) serveInboundHttp(call, plane)
+  else serveInboundTcp(call, plane)
+}
+
+function sniffing(call: InboundCall, plane: DataPlane): Parameters<typeof classify>[1] {
+  const { port, world } = call
+  const { deadlines } = plane.settings
+  const kind = portKind(port.protocol)
+  const patience = deadlines.sniffMs > 0 ? deadlines.sniffMs : world.snapshot.mesh.protocolDetectionTimeoutMs
+  return {
+    tls: inspectsTls(port.mtls),
+    http: inspectsHttp(kind, port.mtls),
+    // A declared TCP port may speak server-first: silence there is an answer, and must not stall it.
+    deadlineMs: kind === 'tcp' && port.mtls === 'PERMISSIVE' ? deadlines.serverFirstMs : patience,
+    clock: plane.clock,
+  }
+}

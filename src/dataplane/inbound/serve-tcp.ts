@@ -1,0 +1,47 @@
+/**
+ * Opaque service: judged once before the application is dialled, and again whenever policy changes (architecture §5).
+ * It holds no verdict of its own and copies no byte.
+ */
+import { authorize, bind } from '../../authz/authorize.ts'
+import type { Decision } from '../../authz/decision.ts'
+import type { DataPlane } from '../data-plane.ts'
+import { OpaqueSession } from '../opaque-session.ts'
+import { startRecord } from '../open-connection.ts'
+import { inboundLabels } from '../traffic-labels.ts'
+import type { InboundCall } from './accept.ts'
+import { applicationDial } from './application-dial.ts'
+import { forwardTcp } from './forward-tcp.ts'
+
+export function serveInboundTcp(call: InboundCall, plane: DataPlane): void {
+  const { connection, world, port } = call
+  const record = startRecord(connection, plane)
+  const labels = inboundLabels(
+    world.snapshot.workload,
+    world.localPrincipal,
+    connection.peer?.id.uri ?? '',
+    port,
+    'tcp',
+  )
+  const session = new OpaqueSession(connection, record, plane.metrics.series(labels), {
+    now: () => plane.clock.now(),
+    finished: plane.finished,
+    sessions: plane.sessions,
+  })
+  const judge = (): Decision => {
+    const policy = (plane.world ?? world).tcpPolicy
+    const decision =
+      connection.context === null ? policy.refusal : authorize(bind(policy, connection.context), null)
+    record.policy = decision.policy ?? ''
+    record.rule = decision.rule ?? -1
+    record.decision = decision.reason
+    return decision
+  }
+  // Registered before it is judged: a policy that changes now finds the connection and judges it again.
+  connection.onPolicyChange = () => {
+    const decision = judge()
+    if (!decision.allowed) session.fail('', decision.detail)
+  }
+  const decision = judge()
+  if (decision.permit === null) return session.fail('', decision.detail)
+  forwardTcp(session, decision.permit, applicationDial(call, plane), plane.clock)
+}

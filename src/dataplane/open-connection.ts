@@ -1,0 +1,88 @@
+/**
+ * The first step of both itineraries: a socket becomes a registered Connection with a destination that is not us, or is
+ * closed and counted. It serves nothing.
+ */
+import type { Socket } from 'node:net'
+import type { SocketAddress } from '../address/socket-address.ts'
+import { formatIp, parseIp } from '../address/ip.ts'
+import { formatSocketAddress } from '../address/socket-address.ts'
+import { AccessRecord } from '../telemetry/access-record.ts'
+import { Connection } from './connection.ts'
+import type { Direction } from './connection.ts'
+import type { DataPlane } from './data-plane.ts'
+import { judgeDestination } from './loop-guard.ts'
+import { localAddress } from './original-destination.ts'
+
+/** `captured`: the destination comes from the kernel; else it is what the peer dialled, the listener itself. */
+export function openConnection(
+  direction: Direction,
+  socket: Socket,
+  captured: boolean,
+  plane: DataPlane,
+): Connection | null {
+  const local = localAddress(socket)
+  const remote = remoteAddress(socket)
+  if (local === null || remote === null) {
+    // Gone between accept and now.
+    socket.destroy()
+    return null
+  }
+  const destination = captured ? plane.originalDestination(socket) : local
+  const connection = new Connection(
+    plane.table.nextId(),
+    direction,
+    socket,
+    remote,
+    destination ?? local,
+    plane.clock.now(),
+  )
+  plane.table.register(connection)
+  if (!captured) return connection
+  const verdict = judgeDestination(destination, local, plane.ownPorts)
+  if (verdict === 'ok') return connection
+  refuseConnection(connection, 'NR', verdict, plane)
+  return null
+}
+
+/** Closes bare, as a listener without a matching chain does (dataplane §3.1 step 4), and says so once. */
+export function refuseConnection(
+  connection: Connection,
+  flag: string,
+  reason: string,
+  plane: DataPlane,
+  detail = '',
+): void {
+  if (connection.closed) return
+  plane.refusals.set(reason, (plane.refusals.get(reason) ?? 0) + 1)
+  const record = startRecord(connection, plane)
+  record.responseFlags = flag
+  record.connectionTerminationDetails = reason
+  record.upstreamTransportFailureReason = detail
+  record.decision = reason
+  record.durationMs = plane.clock.now() - connection.openedAt
+  connection.cut(true)
+  plane.finished(record)
+}
+
+/** A record with everything the connection knows. */
+export function startRecord(connection: Connection, plane: DataPlane): AccessRecord {
+  const record = new AccessRecord()
+  record.direction = connection.direction
+  record.startTime = connection.openedAt
+  record.downstreamLocalAddress = formatSocketAddress(connection.destination)
+  record.downstreamRemoteAddress = formatSocketAddress(connection.remote)
+  record.requestedServerName = connection.sni
+  record.peerPrincipal = connection.peer?.id.uri ?? 'plaintext'
+  record.tlsVersion = connection.tlsVersion ?? ''
+  record.tlsCipher = connection.tlsCipher ?? ''
+  record.localPrincipal = plane.world?.localPrincipal ?? ''
+  record.generation = plane.world?.generation ?? 0
+  return record
+}
+
+function remoteAddress(socket: Socket): SocketAddress | null {
+  const ip = parseIp(socket.remoteAddress ?? '')
+  return ip === null || socket.remotePort === undefined
+    ? null
+    : { address: formatIp(ip), port: socket.remotePort }
+}

@@ -1,0 +1,109 @@
+/**
+ * Sends a request to an endpoint of its cluster, and to another one when the connection cannot be made. A wrong server
+ * identity is a failed connection here: nothing of the request has left (architecture §3, secure naming).
+ */
+import type { Cluster } from '../../cluster/cluster.ts'
+import type { Endpoint } from '../../cluster/endpoint.ts'
+import { pick } from '../../cluster/load-balancer.ts'
+import type { Series } from '../../telemetry/traffic-metrics.ts'
+import type { DataPlane } from '../data-plane.ts'
+import { localReply } from '../http/deny-response.ts'
+import type { Exchange, UpstreamTarget } from '../http/exchange.ts'
+import { rewriteRequest } from '../http/headers.ts'
+import type { RequestView } from '../http/request-view.ts'
+import type { World } from '../world.ts'
+import { outboundLabels } from '../traffic-labels.ts'
+import { dialEndpoint, meshAlpn } from './dial-endpoint.ts'
+
+/** What only the outbound side knows of an exchange, for its record and its counts. */
+export interface OutboundOutcome {
+  readonly series: Series
+  /** Identity of the server that was asked for, '' outside the mesh. */
+  readonly serverUri: string
+}
+
+/** Connect failures are tried on two more endpoints (dataplane §8.5). */
+const attempts = 3
+const rewrite = { clientCertElement: '', proto: 'http' } as const
+
+export function forwardOutbound(
+  exchange: Exchange,
+  cluster: Cluster,
+  view: Extract<RequestView, { ok: true }>,
+  plane: DataPlane,
+): void {
+  const { headers, requestId } = rewriteRequest(exchange.head, view.host, rewrite)
+  exchange.requestId = requestId
+  exchange.upstreamCluster = cluster.name
+  const tried: Endpoint[] = []
+
+  const attempt = (endpoint: Endpoint): void => {
+    tried.push(endpoint)
+    const route = routeTo(cluster, endpoint, view.host, plane)
+    exchange.data = route.outcome
+    exchange.upstreamHost = `${endpoint.address}:${endpoint.port}`
+    exchange.forward(
+      tried.length < attempts ? { ...route.target, onDialFailure } : route.target,
+      view.target,
+      headers,
+    )
+  }
+  const onDialFailure = (): boolean => {
+    const next = pick(cluster, plane.random, tried)
+    if (next === null || tried.includes(next)) return false
+    attempt(next)
+    return true
+  }
+
+  const first = pick(cluster, plane.random)
+  if (first === null)
+    return exchange.reply(localReply(exchange.head, 503, 'no healthy upstream'), 'no_healthy_upstream', 'UH')
+  attempt(first)
+}
+
+interface Route {
+  readonly target: UpstreamTarget
+  readonly outcome: OutboundOutcome
+}
+
+/** Per world, so that a new snapshot's routes are made anew and an old one's go with it. */
+const routes = new WeakMap<World, Map<string, Route>>()
+
+function routeTo(cluster: Cluster, endpoint: Endpoint, authority: string, plane: DataPlane): Route {
+  const world = plane.world as World
+  let known = routes.get(world)
+  if (known === undefined) routes.set(world, (known = new Map()))
+  const host = cluster.service?.hostname ?? authority
+  // Pass-through endpoints are the client's to choose: a table of them would grow without end.
+  const key = cluster.kind === 'passthrough' ? null : `${cluster.name}|${endpoint.key}`
+  const cached = key === null ? undefined : known.get(key)
+  if (cached !== undefined) return cached
+  const { tls } = endpoint
+  const serverUri = tls.mode === 'mtls' ? (tls.expected[0] ?? '') : ''
+  const labels = outboundLabels(
+    world.snapshot.workload,
+    world.localPrincipal,
+    cluster.name,
+    cluster.service,
+    serverUri,
+    'http',
+  )
+  const route: Route = {
+    target: {
+      upstreams: plane.meshPool,
+      key: endpoint.key,
+      dial: (done) =>
+        dialEndpoint(
+          { endpoint, alpn: meshAlpn.http1, timeoutMs: cluster.connectTimeoutMs, host },
+          plane,
+          done,
+        ),
+      response: { server: plane.settings.serverHeader.outbound, serviceTime: true },
+      timeoutMs: 0,
+      onDialFailure: null,
+    },
+    outcome: { series: plane.metrics.series(labels), serverUri },
+  }
+  if (key !== null) known.set(key, route)
+  return route
+}

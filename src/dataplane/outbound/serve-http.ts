@@ -1,0 +1,93 @@
+/**
+ * HTTP service of an outbound connection: each request is routed by its authority to a cluster, an endpoint is picked,
+ * and the request goes out under that endpoint's mTLS. Policy is the server's; naming the server is ours.
+ */
+import type { SocketAddress } from '../../address/socket-address.ts'
+import type { Cluster } from '../../cluster/cluster.ts'
+import type { Connection } from '../connection.ts'
+import type { DataPlane } from '../data-plane.ts'
+import { localReply } from '../http/deny-response.ts'
+import type { Exchange } from '../http/exchange.ts'
+import { exchangeRecord } from '../http/exchange-record.ts'
+import { viewRequest } from '../http/request-view.ts'
+import { serveHttpConnection } from '../http/serve-connection.ts'
+import type { World } from '../world.ts'
+import { serveConnect } from './connect-tunnel.ts'
+import { forwardOutbound } from './forward-http.ts'
+import type { OutboundOutcome } from './forward-http.ts'
+
+/** `destination` is null for an explicit proxy, where the request itself says where it goes. */
+export function serveOutboundHttp(
+  connection: Connection,
+  destination: SocketAddress | null,
+  plane: DataPlane,
+): void {
+  const server = serveHttpConnection(connection, plane, plane.settings.serverHeader.outbound, {
+    onRequest(exchange) {
+      const { world } = plane
+      if (world === null)
+        return exchange.reply(
+          localReply(exchange.head, 503, 'no configuration yet'),
+          'no_configuration',
+          'NC',
+        )
+      if (exchange.head.method === 'CONNECT') return connect(exchange, world)
+      const view = viewRequest(exchange.head, 'NONE')
+      if (!view.ok)
+        return exchange.reply(
+          localReply(exchange.head, view.status, view.reason),
+          'request_target_refused',
+          'DPE',
+        )
+      exchange.authority = view.host
+      const port = destination?.port ?? portOf(view.host, 80)
+      const cluster = world.routes.byHost(view.host, port, destination)
+      if (cluster.kind === 'blackhole') return refuseUnknown(exchange, cluster)
+      forwardOutbound(exchange, cluster, view, plane)
+    },
+    onFinish(exchange) {
+      const outcome = exchange.data as OutboundOutcome | null
+      const { durationMs, bytesReceived, bytesSent } = exchange
+      outcome?.series.request(
+        exchange.responseCode,
+        exchange.responseFlags,
+        exchange.grpcStatus,
+        durationMs,
+        bytesReceived,
+        bytesSent,
+      )
+      const record = exchangeRecord(exchange, connection, plane)
+      record.peerPrincipal = outcome?.serverUri || 'plaintext'
+      plane.finished(record)
+    },
+  })
+
+  const connect = (exchange: Exchange, world: World): void => {
+    if (destination !== null) {
+      return exchange.reply(
+        localReply(exchange.head, 405, 'CONNECT is not served on captured connections'),
+        'connect_refused',
+        'DPE',
+      )
+    }
+    serveConnect(exchange, server, connection, world, plane)
+  }
+}
+
+/** REGISTRY_ONLY and nobody knows the host (dataplane §8.1: block_all, 502). */
+function refuseUnknown(exchange: Exchange, cluster: Cluster): void {
+  exchange.upstreamCluster = cluster.name
+  exchange.routeName = 'block_all'
+  exchange.reply(
+    localReply(exchange.head, 502, 'the host is in no registry, and only registered ones may be called'),
+    'direct_response',
+    null,
+  )
+}
+
+/** The port a client named in an authority, else `fallback`. */
+export function portOf(authority: string, fallback: number): number {
+  const found = /:(\d{1,5})$/.exec(authority)
+  const port = Number(found?.[1])
+  return found !== null && port > 0 && port < 65536 ? port : fallback
+}

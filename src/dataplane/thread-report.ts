@@ -1,0 +1,59 @@
+/** A data thread's answers to the control thread: plain copies of what it counted. It resets nothing but the delay gauge. */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { DataPlane } from './data-plane.ts'
+import type { Listener } from './listener.ts'
+import type { ThreadMetrics } from './worker-protocol.ts'
+
+/** What `/clusters` shows of one endpoint. */
+export interface EndpointReport {
+  readonly cluster: string
+  readonly endpoint: string
+  readonly tls: string
+  readonly expected: readonly string[]
+  readonly inFlight: number
+}
+
+const delay = monitorEventLoopDelay({ resolution: 10 })
+delay.enable()
+
+export function threadReport(
+  question: 'metrics' | 'clusters',
+  plane: DataPlane,
+  listeners: readonly Listener[],
+): unknown {
+  return question === 'metrics' ? metrics(plane, listeners) : clusters(plane)
+}
+
+function metrics(plane: DataPlane, listeners: readonly Listener[]): ThreadMetrics {
+  const dropped = listeners.reduce((sum, listener) => sum + listener.dropped, 0)
+  const loopDelayP99Ms = delay.percentile(99) / 1e6
+  delay.reset()
+  return {
+    series: plane.metrics.collect(),
+    refusals: {
+      ...Object.fromEntries(plane.refusals),
+      ...(dropped > 0 ? { connection_limit: dropped } : {}),
+    },
+    connections: { inbound: plane.table.count('inbound'), outbound: plane.table.count('outbound') },
+    handshakes: plane.handshakes,
+    overflowedSeries: plane.metrics.overflowed,
+    generation: plane.world?.generation ?? 0,
+    pools: { application: plane.applicationPool.counts(), mesh: plane.meshPool.counts() },
+    loopDelayP99Ms,
+    heapUsedBytes: process.memoryUsage().heapUsed,
+  }
+}
+
+function clusters(plane: DataPlane): EndpointReport[] {
+  const { world } = plane
+  if (world === null) return []
+  return [...world.routes.clusters.values()].flatMap((cluster) =>
+    cluster.endpoints.map((endpoint) => ({
+      cluster: cluster.name,
+      endpoint: `${endpoint.address}:${endpoint.port}`,
+      tls: endpoint.tls.mode,
+      expected: 'expected' in endpoint.tls ? endpoint.tls.expected : [],
+      inFlight: endpoint.inFlight,
+    })),
+  )
+}
