@@ -13,6 +13,7 @@ import type {
   Operation,
   Rule,
   Source,
+  Values,
 } from './authorization-policy.ts'
 import { specFields } from './decode-meta.ts'
 import { decodeSelector, decodeTargets } from './decode-selector.ts'
@@ -55,6 +56,7 @@ export function decodeAuthorizationPolicy(
   const provider = decodeProvider(spec, at, action)
   if (action === 'CUSTOM') refuseIdentityInCustom(rules)
   if (action === 'DENY') warnings.push(...httpOnlyDenyWarnings(rules))
+  warnings.push(...schemeWarnings(rules))
   return {
     meta,
     action,
@@ -204,5 +206,19 @@ function httpOnlyDenyWarnings(rules: readonly Rule[]): string[] {
     return [
       `spec.rules[${index}]: only HTTP attributes: this DENY refuses all TCP traffic of what it selects`,
     ]
+  })
+}
+
+// Trap 27 of policy-semantics: identities are written without the scheme, so this is a value that never matches.
+function schemeWarnings(rules: readonly Rule[]): string[] {
+  const schemed = (entry: Values | null): boolean =>
+    entry !== null && [...entry.values, ...entry.notValues].some((text) => text.startsWith('spiffe://'))
+  return rules.flatMap((rule, index) => {
+    const used =
+      rule.from.some((source) => schemed(source.principals)) ||
+      rule.when.some((condition) => condition.key === 'source.principal' && schemed(condition))
+    return used
+      ? [`spec.rules[${index}]: principals are written without "spiffe://": with it they never match`]
+      : []
   })
 }

@@ -21,13 +21,16 @@ export function decodeMeta(raw: RawResource): ResourceMeta {
   ])
   return {
     name: required(fields, 'name', at, dnsName),
-    namespace: optional(fields, 'namespace', at, dnsLabel) ?? 'default',
+    // Some tools write the empty text for none.
+    namespace: optional(fields, 'namespace', at, namespace) ?? 'default',
     labels: optional(fields, 'labels', at, strings) ?? {},
     annotations: optional(fields, 'annotations', at, strings) ?? {},
     createdAt: optional(fields, 'creationTimestamp', at, timestamp) ?? 0,
     origin: raw.meta.origin,
   }
 }
+
+const namespace = (input: unknown, at: Path): string | null => (input === '' ? null : dnsLabel(input, at))
 
 function timestamp(input: unknown, at: Path): number {
   const text = string(input, at)

@@ -7,8 +7,8 @@ import { Lexer } from 'yaml'
 export const limits = {
   /** Characters of one file. */
   file: 16 * 2 ** 20,
-  /** Characters of one document: what a Kubernetes API server stores is at most 1.5 MiB. */
-  document: 2 * 2 ** 20,
+  /** Characters of one document. One object is at most 1.5 MiB, but a dumped `kind: List` is many objects. */
+  document: 8 * 2 ** 20,
   /** Levels of maps and lists, list items of `kind: List` included. */
   depth: 100,
   /** Values after aliases are expanded. */

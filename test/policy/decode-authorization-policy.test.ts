@@ -401,6 +401,14 @@ test('what is legal and probably not meant is a warning', () => {
   assert.deepEqual(warnings('{rules: [{to: [{operation: {methods: [GET]}}]}]}'), [])
 })
 
+test('a principal written with its scheme never matches, and a warning says so', () => {
+  const says = ['spec.rules[0]: principals are written without "spiffe://": with it they never match']
+  const warnings = (inner: string) => accepted('AuthorizationPolicy', policy(rule(inner))).warnings
+  assert.deepEqual(warnings('{from: [{source: {notPrincipals: ["spiffe://td/ns/a/sa/b"]}}]}'), says)
+  assert.deepEqual(warnings('{when: [{key: source.principal, values: ["spiffe://td/ns/a/sa/b"]}]}'), says)
+  assert.deepEqual(warnings('{from: [{source: {principals: ["td/ns/a/sa/b"]}}]}'), [])
+})
+
 test('the older API version and camelCase or snake_case names are read alike', () => {
   const text = policy('{rules: [{from: [{source: {ip_blocks: [1.2.3.4]}}]}]}').replace('/v1\n', '/v1beta1\n')
   const [first] = accepted('AuthorizationPolicy', text).value.rules

@@ -210,7 +210,7 @@ test('random mutations of valid objects are decoded or refused, never thrown', (
     seen.set(decoded.kind, (seen.get(decoded.kind) ?? 0) + 1)
     if (decoded.kind !== 'refused') continue
     const { reason, kind } = decoded.quarantined
-     
+
     assert.doesNotMatch(reason, /[\x00-\x1f\x7f]|not decodable|undefined/)
     assert.ok(reason.length < 600, reason)
     const guarded = ['AuthorizationPolicy', 'PeerAuthentication', 'DestinationRule'].includes(kind)
