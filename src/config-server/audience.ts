@@ -16,7 +16,7 @@ export function mayKnow(entry: Entry, rootNamespace: string): (asking: string) =
     case 'DestinationRule':
       // The stub of a rule reaches all that might have been its clients.
       return decoded.kind === 'DestinationRule'
-        ? (asking) => ruleIsVisible(decoded.value, asking)
+        ? (asking) => rulePart(decoded.value, asking) === 'all'
         : () => true
     case 'PeerAuthentication':
       // Clients need every server's mode.
