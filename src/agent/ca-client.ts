@@ -182,6 +182,8 @@ export class CaClient {
   }
 
   async #wait(ms: number, signal: AbortSignal): Promise<void> {
+    // A signal that has fired already fires no event.
+    signal.throwIfAborted()
     const { clock, random } = this.#deps
     const { promise, resolve } = Promise.withResolvers<void>()
     const wake = () => resolve()

@@ -242,6 +242,19 @@ test('closing ends the streams of connected proxies and leaves no socket behind'
   proxy.close()
 })
 
+test('closing while the CA is being asked leaves nothing waiting', async () => {
+  const silent = createServer((socket) => socket.on('error', () => undefined))
+  const accepted = new Promise<Socket>((resolve) => silent.once('connection', resolve))
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  const { port } = silent.address() as { port: number }
+  const agent = await start({}, { address: `127.0.0.1:${port}`, attempts: 5 })
+  const socket = await accepted
+  await agent.close()
+  await new Promise((resolve) => socket.once('close', resolve))
+  assert.equal(clock.pending, 0)
+  silent.close()
+})
+
 test('a name that cannot be an identity is refused at the start', async () => {
   await assert.rejects(start({ workload: { ...workload, namespace: 'a/b' } }), { code: 'ERR_AGENT_WORKLOAD' })
   await assert.rejects(start({ workload: { ...workload, trustDomain: 'UPPER' } }), {
