@@ -12,7 +12,6 @@ import { deliver, endOnError, failure, failureOf, ignoreError, secured } from '.
 import type { Failure, Handshake } from './handshake.ts'
 import { peerChain } from './peer-chain.ts'
 import { wrongName } from './server-name.ts'
-import type { SessionCache } from './session-cache.ts'
 import type { TlsContexts } from './tls-contexts.ts'
 
 /** How to speak to an endpoint; the shape of cluster's ClientTls. */
@@ -43,7 +42,8 @@ type TlsMode = Extract<OriginateTls, { sni: string }>
 interface Plan {
   readonly connection: ConnectionOptions
   readonly judge: (stream: TLSSocket) => Handshake
-  readonly sessions: { readonly cache: SessionCache; readonly key: string } | null
+  /** What to do with a session the server gives; null = nothing is resumed. */
+  readonly keep: ((stream: TLSSocket, session: Buffer) => void) | null
 }
 
 /** `socket`: connected. `done` is called once, never before this returns. */
@@ -96,8 +96,8 @@ export function originate(
   stream.on('error', onError)
   stream.on('close', onClose)
   // Tickets come after the handshake, so this one stays; the cache it fills is dropped with its generation.
-  const { sessions } = plan
-  if (sessions !== null) stream.on('session', (session) => sessions.cache.put(sessions.key, session))
+  const { keep } = plan
+  if (keep !== null) stream.on('session', (session: Buffer) => keep(stream, session))
 }
 
 function planFor(
@@ -126,17 +126,21 @@ function meshPlan(
     )
   }
   const key = `${socket.remoteAddress} ${socket.remotePort} ${tls.sni} ${alpn.join(',')}`
-  const session = generation.sessions.take(key)
+  const kept = generation.sessions.take(key)
+  // A resumed session has no certificates for us to see; the one it began with was proven to this generation.
+  const chainOf = (stream: TLSSocket) => (stream.isSessionReused() ? (kept?.chain ?? []) : peerChain(stream))
   return {
     connection: {
       secureContext: generation.client,
       rejectUnauthorized: true,
-      ...(session === undefined ? {} : { session }),
+      ...(kept === undefined ? {} : { session: kept.session }),
     },
-    sessions: { cache: generation.sessions, key },
+    keep: (stream, session) => {
+      if (!stream.destroyed) generation.sessions.put(key, { session, chain: chainOf(stream) })
+    },
     judge: (stream) => {
       const bundles = contexts.bundles ?? generation.svid.bundles
-      const verdict = verifySvid(peerChain(stream), bundles, contexts.clock.now(), 'server')
+      const verdict = verifySvid(chainOf(stream), bundles, contexts.clock.now(), 'server')
       if (!verdict.ok) return failure(verdict.code, `the server is refused: ${verdict.reason}`)
       const seen = verdict.peer.id.uri
       if (tls.expected.includes(seen)) return secured(stream, verdict.peer)
@@ -151,7 +155,7 @@ function originPlan(contexts: TlsContexts, tls: TlsMode, host: string): Plan | F
   const skip = tls.settings?.insecureSkipVerify === true
   return {
     connection: { secureContext: made.context, rejectUnauthorized: !skip },
-    sessions: null,
+    keep: null,
     judge: (stream) => {
       const wrong = skip ? null : wrongName(stream, tls.expected, tls.sni === '' ? host : tls.sni)
       return wrong === null ? secured(stream, null) : failure('name_mismatch', wrong)
