@@ -4,6 +4,7 @@
  */
 import { Client, Metadata, credentials, type ChannelCredentials, type ServiceError } from '@grpc/grpc-js'
 import type { DiscoveryRequest, DiscoveryResponse } from '../proto/discovery-messages.ts'
+import { DiscoveryError } from './discovery-error.ts'
 import { loadProto } from '../proto/load-proto.ts'
 
 /** What a stream is opened with; asked for anew each time, since tokens and certificates are rotated in place. */
@@ -93,6 +94,14 @@ export class AdsStream {
 
 function channelCredentials(given: AdsCredentials): ChannelCredentials {
   if (given.rootPem === null) return credentials.createInsecure()
+  // Without roots the library would believe every public authority.
+  if (!given.rootPem.includes('-----BEGIN CERTIFICATE-----')) {
+    throw new DiscoveryError(
+      'ERR_DISCOVERY_ROOT',
+      'no root certificate for the control plane',
+      'hand over the root certificates of the mesh as PEM',
+    )
+  }
   const { certificate } = given
   if (certificate === null) return credentials.createSsl(Buffer.from(given.rootPem))
   const { chainPem, keyPem } = certificate

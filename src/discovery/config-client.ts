@@ -17,6 +17,7 @@ import { DiscoveryError } from './discovery-error.ts'
 import { openEnvelope } from './mcp-resource.ts'
 import { formatNodeId } from './node-id.ts'
 import { resourceTypes } from './resource-type.ts'
+import type { ConfigState } from './resource-state.ts'
 import type { Snapshot } from './snapshot.ts'
 import { SnapshotBuilder } from './snapshot-builder.ts'
 
@@ -113,6 +114,11 @@ export class ConfigClient implements ConfigSource {
     })
     this.#patience = deps.clock.after(options.lastGoodAfterMs ?? 5_000, () => this.#useLastGood())
     this.#connect()
+  }
+
+  /** Objects in force, ignored ones and warnings, for status pages; null before the first. */
+  get state(): ConfigState | null {
+    return this.#builder.state
   }
 
   status(): ConfigStatus {

@@ -3,6 +3,7 @@
  * and that the last good one stays while the source is in trouble.
  */
 import type { Latest } from '../lifecycle/latest.ts'
+import type { ConfigState } from './resource-state.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export interface ConfigStatus {
@@ -22,6 +23,8 @@ export interface ConfigStatus {
 
 export interface ConfigSource {
   readonly snapshots: Latest<Snapshot>
+  /** Objects in force, ignored ones and warnings, for status pages; null before the first. */
+  readonly state: ConfigState | null
   status(): ConfigStatus
   close(): Promise<void>
 }

@@ -6,6 +6,7 @@ export type DiscoveryErrorCode =
   | 'ERR_DISCOVERY_FOLDER_UNREADABLE'
   | 'ERR_DISCOVERY_NODE'
   | 'ERR_DISCOVERY_ROOT'
-  | 'ERR_DISCOVERY_CLOSED'
+  | 'ERR_DISCOVERY_TOKEN'
+  | 'ERR_DISCOVERY_CERTIFICATE'
 
 export class DiscoveryError extends MeshError<DiscoveryErrorCode> {}

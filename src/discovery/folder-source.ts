@@ -7,6 +7,7 @@ import { Latest } from '../lifecycle/latest.ts'
 import type { Workload } from '../policy/workload.ts'
 import { ConfigFolder, type ConfigFolderOptions } from './config-folder.ts'
 import type { ConfigSource, ConfigStatus } from './config-source.ts'
+import type { ConfigState } from './resource-state.ts'
 import type { Snapshot } from './snapshot.ts'
 import { SnapshotBuilder, type BuilderEvent } from './snapshot-builder.ts'
 
@@ -65,6 +66,11 @@ export class FolderSource implements ConfigSource {
     )
     builder.apply(source.#folder.files)
     return source
+  }
+
+  /** Objects in force, ignored ones and warnings, for status pages; null before the first. */
+  get state(): ConfigState | null {
+    return this.#builder.state
   }
 
   status(): ConfigStatus {

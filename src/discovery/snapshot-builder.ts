@@ -11,7 +11,7 @@ import { buildSnapshot } from './build-snapshot.ts'
 import { assembleConfig } from './assemble-config.ts'
 import { loadLastGood, saveLastGood, type KeptResource } from './last-good.ts'
 import type { ConfigFile } from './read-folder.ts'
-import { ResourceState } from './resource-state.ts'
+import { ResourceState, type ConfigState } from './resource-state.ts'
 import type { Snapshot } from './snapshot.ts'
 import { fromServiceEntry } from './synthetic-service.ts'
 
@@ -36,6 +36,7 @@ export class SnapshotBuilder {
   readonly #options: SnapshotBuilderOptions
   readonly #state = new ResourceState()
   #snapshot: Snapshot | null = null
+  #applied: ConfigState | null = null
   #fresh = false
   #fromDisk = false
   #changedAt = 0
@@ -54,6 +55,11 @@ export class SnapshotBuilder {
 
   get fromDisk(): boolean {
     return this.#fromDisk
+  }
+
+  /** What the snapshot in force was built of: ignored objects and warnings too. */
+  get state(): ConfigState | null {
+    return this.#applied
   }
 
   get changedAt(): number {
@@ -103,7 +109,9 @@ export class SnapshotBuilder {
         return service === null
       }),
     }))
-    const config = assembleConfig(this.#state.apply(others), services)
+    const state = this.#state.apply(others)
+    this.#applied = state
+    const config = assembleConfig(state, services)
     const snapshot = buildSnapshot(config, this.#options.workload, this.#snapshot)
     if (snapshot === this.#snapshot) return false
     this.#snapshot = snapshot
