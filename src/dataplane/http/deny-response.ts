@@ -82,7 +82,6 @@ function grpcStatus(status: number): string {
 
 /** grpc-message is percent-encoded outside printable ASCII. */
 function encodeGrpcMessage(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(
     /[\x00-\x1f%\x7f-\xff]/g,
     (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,

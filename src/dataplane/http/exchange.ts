@@ -10,7 +10,7 @@ import type { Expiring, TimerWheel } from '../timer-wheel.ts'
 import { WheelTimer } from '../timer-wheel.ts'
 import type { LocalReply } from './deny-response.ts'
 import { localReply } from './deny-response.ts'
-import { ExchangeRecord } from './exchange-record.ts'
+import { ExchangeFields } from './exchange-fields.ts'
 import type { ResponseRewrite } from './headers.ts'
 import { rewriteInterim, rewriteResponse, safeTrailers, upgrades } from './headers.ts'
 import { httpDate } from './http-date.ts'
@@ -38,7 +38,7 @@ const discardLimit = 256 * 1024
 
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
-export class Exchange extends ExchangeRecord implements ResponseListener, Waiter, Expiring {
+export class Exchange extends ExchangeFields implements ResponseListener, Waiter, Expiring {
   readonly downstream: Downstream
   finished = false
   #upstream: Upstream | null = null
@@ -54,6 +54,8 @@ export class Exchange extends ExchangeRecord implements ResponseListener, Waiter
   #responseDone = false
   #retried = false
   #tunnel = false
+  /** The rest of the request is not waited for. */
+  #impatient = false
   #sentAt = 0
   #timer: WheelTimer | null = null
   readonly #wheel: TimerWheel
@@ -172,6 +174,7 @@ export class Exchange extends ExchangeRecord implements ResponseListener, Waiter
   /** Neither side moved for the stream idle limit. */
   onStreamIdle(): void {
     this.flag('SI')
+    this.#impatient = true
     if (this.#responseStarted) this.#cut('stream_idle_timeout')
     else if (this.#requestDone)
       this.reply(localReply(this.head, 504, 'stream timeout'), 'stream_idle_timeout', null)
@@ -347,6 +350,7 @@ export class Exchange extends ExchangeRecord implements ResponseListener, Waiter
   // True when the connection can go on to the next request: what is left of this one's body is little or nothing.
   #restIsSmall(): boolean {
     if (this.#requestDone) return true
+    if (this.#impatient) return false
     const { framing, contentLength, expectContinue } = this.head
     if (framing === Framing.None) return true
     // A client that waits for 100 may or may not send its body after another answer: only closing is unambiguous.

@@ -29,8 +29,9 @@ export class Outbox {
     this.#bytes += chunk.length
   }
 
-  get empty(): boolean {
-    return this.#text === '' && this.#parts.length === 0
+  /** Bytes waiting for `flush`. */
+  get size(): number {
+    return this.#bytes + this.#text.length
   }
 
   /** False when the stream is full: wait for its `drain`. */

@@ -3,57 +3,21 @@
  * writes responses in the client's framing. It knows no policy and no upstream: each request becomes an `Exchange`.
  */
 import type { Duplex } from 'node:stream'
-import type { CodecRefusal, Http1Limits, RequestHandler, RequestHead } from '../../http1/message.ts'
+import type { CodecRefusal, RequestHandler, RequestHead } from '../../http1/message.ts'
 import { Framing } from '../../http1/message.ts'
 import { RequestParser } from '../../http1/request-parser.ts'
 import { chunkHead, lastChunk } from '../../http1/write-body.ts'
 import { responseHead } from '../../http1/write-head.ts'
 import type { Connection } from '../connection.ts'
-import type { Expiring, TimerWheel } from '../timer-wheel.ts'
+import type { Expiring } from '../timer-wheel.ts'
 import { WheelTimer } from '../timer-wheel.ts'
 import { localReply } from './deny-response.ts'
 import { Exchange } from './exchange.ts'
 import { Outbox } from './outbox.ts'
+import type { CloseReason, ServerOptions } from './server-options.ts'
 import { refusalText, unreadableHead } from './refusal-text.ts'
 import type { Downstream } from './sides.ts'
 import { Pause } from './sides.ts'
-
-/** Milliseconds; 0 = no limit. All are coarse: up to two ticks of the wheel late. */
-export interface HttpDeadlines {
-  /** From accept, or from a head's first byte, to its last (slowloris). */
-  readonly headMs: number
-  /** Between requests. */
-  readonly idleMs: number
-  /** Within an exchange, without a byte either way (dataplane §8.5: none). */
-  readonly streamIdleMs: number
-  /** How long a closed connection is still read from, so that the client gets to read our last answer. */
-  readonly lingerMs: number
-}
-
-export const defaultHttpDeadlines: HttpDeadlines = {
-  headMs: 30_000,
-  idleMs: 3_600_000,
-  streamIdleMs: 0,
-  lingerMs: 2_000,
-}
-
-export type CloseReason = 'client' | 'idle' | 'error' | 'drain' | 'refused' | 'done' | 'destroyed'
-
-/** Shared by all connections of a chain. */
-export interface ServerOptions {
-  readonly limits: Http1Limits
-  readonly wheel: TimerWheel
-  readonly deadlines: HttpDeadlines
-  /** `server` of local answers. */
-  readonly serverHeader: string
-  /** Must lead to `reply` or `forward`, at once or later. */
-  onRequest(exchange: Exchange): void
-  /** Once for each exchange, whatever happened; its fields are final. */
-  onFinish(exchange: Exchange): void
-  onClose(connection: ServerConnection, reason: CloseReason): void
-  /** `onRequest` threw: a bug. The client gets a 500 and the other connections go on. */
-  onFault(error: unknown): void
-}
 
 const self = Symbol('server connection')
 type Owned = Duplex & { [self]: ServerConnection; encrypted?: boolean; resetAndDestroy?: () => void }
@@ -85,6 +49,8 @@ export class ServerConnection implements Downstream, RequestHandler, Expiring {
   #closed = false
   #reason: CloseReason = 'client'
   #closeAs: CloseReason = 'done'
+  /** `requestsServed` when the deadline for the head under way was set. */
+  #headSince = 0
 
   constructor(stream: Duplex, options: ServerOptions, owner: Connection | null) {
     this.stream = stream
@@ -312,7 +278,7 @@ export class ServerConnection implements Downstream, RequestHandler, Expiring {
     exchange?.onDownstreamGone('downstream_remote_disconnect')
     this.#timer.dispose()
     this.#held = null
-    this.#options.onClose(this, this.#reason)
+    this.#options.onClose(this.owner, this.#reason)
   }
 
   drained(): void {
@@ -361,6 +327,7 @@ export class ServerConnection implements Downstream, RequestHandler, Expiring {
         break
       }
       rest = rest.subarray(used)
+      if (this.#out.size > mostUnwritten) this.#out.flush()
       if (this.#closing || this.#tunnel || this.#mustHold() || used === 0) break
     }
     this.feeding = false
@@ -382,9 +349,6 @@ export class ServerConnection implements Downstream, RequestHandler, Expiring {
     this.#headSince = this.requestsServed
     this.#timer.set(this.#options.deadlines.headMs)
   }
-
-  /** `requestsServed` when the deadline for the head under way was set. */
-  #headSince = 0
 
   #refuse(refusal: CodecRefusal): void {
     const exchange = this.#exchange
@@ -427,6 +391,8 @@ export class ServerConnection implements Downstream, RequestHandler, Expiring {
   }
 }
 
+/** Answers to pipelined requests gather up to this many bytes before they are written. */
+const mostUnwritten = 64 * 1024
 const none = Buffer.alloc(0)
 
 // One set of functions for all connections; each finds its connection through the stream.
