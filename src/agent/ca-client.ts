@@ -9,6 +9,7 @@ import type { Clock } from '../lifecycle/clock.ts'
 import { loadProto } from '../proto/load-proto.ts'
 import { toStruct } from '../proto/struct.ts'
 import { AgentError } from './agent-error.ts'
+import { severable } from './severable.ts'
 import type { WorkloadSecret } from './workload-secret.ts'
 
 export interface CaClientOptions {
@@ -92,10 +93,12 @@ export class CaClient {
     metadata.set('clusterid', this.#options.clusterId ?? 'Kubernetes')
     for (const [name, value] of Object.entries(this.#options.headers ?? {})) metadata.set(name, value)
     let client: Client
+    let sever: () => void
     try {
       const credentials = pair
         ? grpc.credentials.createSsl(root, Buffer.from(pair.privateKey), Buffer.from(pair.certificateChain))
         : grpc.credentials.createSsl(root)
+      sever = severable(credentials)
       client = new grpc.Client(this.#options.address, credentials, this.#channelOptions())
     } catch (cause) {
       const { rootFile } = this.#options
@@ -112,6 +115,7 @@ export class CaClient {
       )
     } finally {
       client.close()
+      sever()
     }
   }
 

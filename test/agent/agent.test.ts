@@ -201,9 +201,11 @@ test('a CA that does not answer is given up at the deadline', async () => {
   const agent = await start({}, { address: `127.0.0.1:${port}` })
   const failed = nextFailure(agent)
   const socket = await accepted
+  const cut = new Promise((resolve) => socket.once('close', resolve).resume())
   clock.advance(10_000)
   await failed
-  socket.destroy()
+  // Nor is the connection left behind.
+  await cut
   silent.close()
 })
 
@@ -249,8 +251,9 @@ test('closing while the CA is being asked leaves nothing waiting', async () => {
   const { port } = silent.address() as { port: number }
   const agent = await start({}, { address: `127.0.0.1:${port}`, attempts: 5 })
   const socket = await accepted
+  const cut = new Promise((resolve) => socket.once('close', resolve).resume())
   await agent.close()
-  await new Promise((resolve) => socket.once('close', resolve))
+  await cut
   assert.equal(clock.pending, 0)
   silent.close()
 })
