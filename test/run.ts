@@ -55,7 +55,8 @@ stream.on('test:fail', (event) => {
 })
 stream.on('test:summary', (event) => {
   if (event.file === undefined) return
-  const { passed, failed } = event.counts
+  const { passed, tests, skipped, todo } = event.counts
+  const failed = tests - passed - skipped - todo
   const mark = event.success ? '✔' : '✖'
   process.stdout.write(
     `${mark} ${relative(event.file)} ${passed} passed${failed > 0 ? `, ${failed} failed` : ''} (${Math.round(event.duration_ms)} ms)\n`,

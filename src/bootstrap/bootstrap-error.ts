@@ -10,5 +10,6 @@ export type BootstrapErrorCode =
   | 'ERR_BOOTSTRAP_WORKLOAD'
   | 'ERR_BOOTSTRAP_MISSING'
   | 'ERR_BOOTSTRAP_FILE'
+  | 'ERR_BOOTSTRAP_MESH_CONFIG'
 
 export class BootstrapError extends MeshError<BootstrapErrorCode> {}

@@ -7,7 +7,9 @@ import { formatIp, parseIp } from '../address/ip.ts'
 import type { Workload } from '../policy/workload.ts'
 import { readDocuments } from '../policy/read-documents.ts'
 import { BootstrapError } from './bootstrap-error.ts'
-import type { Environment } from './sidecar-settings.ts'
+
+/** Environment variables, as the process has them. */
+export type Environment = Readonly<Record<string, string | undefined>>
 
 const podLabels = '/etc/istio/pod/labels'
 

@@ -3,6 +3,7 @@
  * workload's; defaults are Istio's (dataplane §1.3, §1.4), explained in docs/operating.md.
  */
 import { availableParallelism } from 'node:os'
+import { parseIp } from '../address/ip.ts'
 import type { SocketAddress } from '../address/socket-address.ts'
 import type { DataplaneSettings } from '../dataplane/dataplane-settings.ts'
 import { defaultDeadlines } from '../dataplane/dataplane-settings.ts'
@@ -11,6 +12,7 @@ import type { Workload } from '../policy/workload.ts'
 import type { LogLevel } from '../telemetry/logger.ts'
 import { BootstrapError } from './bootstrap-error.ts'
 import { readWorkload } from './own-workload.ts'
+import type { Environment } from './own-workload.ts'
 import {
   addressOption,
   choiceOption,
@@ -83,8 +85,8 @@ export interface SidecarSettings {
   readonly dataplane: DataplaneSettings
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>
-
+/** Carried by every control plane's certificate (dataplane §6.5). */
+const controlPlaneName = 'istiod.istio-system.svc'
 const defaultSocket = '/var/run/secrets/workload-spiffe-uds/socket'
 const defaultRoot = '/var/run/secrets/istio/root-cert.pem'
 const defaultToken = '/var/run/secrets/tokens/istio-token'
@@ -183,7 +185,8 @@ function controlPlane(name: string, text: string, flags: SidecarFlags): ControlP
     host,
     port,
     rootFile: flags.caRoot ?? defaultRoot,
-    serverName: flags.caName ?? host,
+    // An address is no name that TLS may ask for: the control plane's own name stands in.
+    serverName: flags.caName ?? (parseIp(host) === null ? host : controlPlaneName),
     tokenFile: flags.token ?? defaultToken,
   }
 }

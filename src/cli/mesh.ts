@@ -8,11 +8,11 @@ export function declareMesh(program: Command, ran: Ran): void {
   const mesh = program
     .command('mesh')
     .description('the small control plane: certificate authority and configuration over one TLS gRPC port')
-    .requiredOption(
+    .option(
       '--config <dir>',
       'folder of Istio and Kubernetes YAML to serve; mesh.yaml at its top is the MeshConfig',
     )
-    .requiredOption(
+    .option(
       '--state <dir>',
       'where the root key, the token key and last good configuration are kept (made 0700)',
     )
@@ -24,11 +24,14 @@ export function declareMesh(program: Command, ran: Ran): void {
   mesh
     .command('token')
     .description('prints a bootstrap token for one service account, signed by the mesh, for its --token file')
-    .requiredOption('--state <dir>', 'the state directory of the mesh')
+    .option('--state <dir>', 'the state directory of the mesh')
     .requiredOption('--namespace <name>', 'namespace of the service account')
     .requiredOption('--service-account <name>', 'the service account')
     .option('--ttl <duration>', 'how long the token may be used', '24h')
+    // The parent knows --state too and takes it, wherever it stands.
     .action((flags: TokenFlags, command: Command) =>
-      ran(import('./run-mesh.ts').then(({ runToken }) => runToken({ ...command.parent?.opts(), ...flags }))),
+      ran(
+        import('./run-mesh.ts').then(({ runToken }) => runToken({ ...flags, ...command.optsWithGlobals() })),
+      ),
     )
 }

@@ -1,11 +1,11 @@
 /** Builds the control plane from its rooms, starts it, drains it. Every decision is in those rooms. */
 import { join } from 'node:path'
+import { BootstrapError } from '../bootstrap/bootstrap-error.ts'
 import { addressOption, choiceOption, durationOption } from '../bootstrap/parse-option.ts'
-import { callerProof } from '../ca/caller-proof.ts'
+import { callAuthenticator } from '../ca/call-authenticator.ts'
 import { addCaService } from '../ca/ca-server.ts'
 import { istiodNames, startMeshGrpcServer } from '../ca/mesh-server.ts'
 import { openSelfSignedAuthority } from '../ca/self-signed-authority.ts'
-import { cameEncrypted } from '../ca/server-credentials.ts'
 import { addConfigService } from '../config-server/ads-server.ts'
 import type { ConfigService } from '../config-server/ads-server.ts'
 import { FolderFeed } from '../config-server/folder-feed.ts'
@@ -13,18 +13,18 @@ import { ResourceStore } from '../config-server/resource-store.ts'
 import { json } from '../admin/config-dump.ts'
 import { startAdmin } from '../admin/admin-server.ts'
 import { Readiness } from '../admin/readiness.ts'
-import { authenticateCaller } from '../identity/authenticate-caller.ts'
 import { BootstrapTokens } from '../jwt/bootstrap-token.ts'
 import { makePrivateDirectory } from '../jwt/private-file.ts'
 import { systemClock } from '../lifecycle/clock.ts'
 import { Closer } from '../lifecycle/closer.ts'
+import type { Quarantined } from '../policy/resource.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { reportConfiguration } from './report-configuration.ts'
 import { shutdownAsked } from './shutdown.ts'
 
 export interface MeshFlags {
-  readonly config: string
-  readonly state: string
+  readonly config?: string
+  readonly state?: string
   readonly listen: string
   readonly dns?: string
   readonly admin?: string
@@ -32,7 +32,7 @@ export interface MeshFlags {
 }
 
 export interface TokenFlags {
-  readonly state: string
+  readonly state?: string
   readonly namespace: string
   readonly serviceAccount: string
   readonly ttl: string
@@ -48,28 +48,30 @@ export async function runMesh(flags: MeshFlags): Promise<number> {
   )
   const clock = systemClock
   const closer = new Closer(clock)
+  const folder = given('--config DIR', flags.config)
+  const state = given('--state DIR', flags.state)
   try {
-    await makePrivateDirectory(flags.state)
+    await makePrivateDirectory(state)
     const store = new ResourceStore()
     const feed = closer.own(
       await FolderFeed.open(
-        flags.config,
+        folder,
         { clock, store, report: (event, detail) => log.warn(event, { detail }) },
-        { lastGood: join(flags.state, 'last-good.json') },
+        { lastGood: join(state, 'last-good.json') },
       ),
     )
     const reported = reportConfiguration(log)
     feed.states.subscribe((state) => reported(state))
 
+    requireMeshConfig(feed.states.value?.quarantine ?? [])
     const trustDomain = feed.mesh?.trustDomain ?? 'cluster.local'
-    const authority = await openSelfSignedAuthority({ directory: flags.state, trustDomain, clock })
-    const tokens = await BootstrapTokens.open(flags.state, clock)
-    const authenticate = (proof: Parameters<typeof authenticateCaller>[0]) =>
-      authenticateCaller(proof, {
-        trustDomain,
-        verifyToken: (token) => tokens.verify(token),
-        now: () => clock.now(),
-      })
+    const authority = await openSelfSignedAuthority({ directory: state, trustDomain, clock })
+    const tokens = await BootstrapTokens.open(state, clock)
+    const authenticate = callAuthenticator({
+      trustDomain,
+      verifyToken: (token) => tokens.verify(token),
+      now: () => clock.now(),
+    })
 
     let config: ConfigService | null = null
     const server = closer.own(
@@ -84,7 +86,7 @@ export async function runMesh(flags: MeshFlags): Promise<number> {
           log,
         },
         (grpc) => {
-          addCaService(grpc, { authority, authenticate, encrypted: cameEncrypted, clock, log })
+          addCaService(grpc, { authority, authenticate, clock, log })
           config = addConfigService(grpc, {
             store,
             clock,
@@ -92,7 +94,7 @@ export async function runMesh(flags: MeshFlags): Promise<number> {
             rejected: (node, typeUrl, reason) =>
               log.warn('a proxy refused configuration', { node, typeUrl, reason }),
             async authenticate(call) {
-              const caller = await authenticate(callerProof(call, cameEncrypted(call.metadata)))
+              const caller = await authenticate(call)
               if (caller.ok && caller.id.namespace !== null && caller.id.serviceAccount !== null) {
                 return { namespace: caller.id.namespace, serviceAccount: caller.id.serviceAccount }
               }
@@ -112,8 +114,8 @@ export async function runMesh(flags: MeshFlags): Promise<number> {
     log.info('mesh is up', {
       listen: `${listen.address}:${server.port}`,
       trustDomain,
-      config: flags.config,
-      root: join(flags.state, 'root-cert.pem'),
+      config: folder,
+      root: join(state, 'root-cert.pem'),
     })
     await shutdownAsked()
     log.info('mesh is ending')
@@ -125,8 +127,19 @@ export async function runMesh(flags: MeshFlags): Promise<number> {
   }
 }
 
+/** Trust domain and root namespace must not be guessed at a first start; later the good version stays in force. */
+function requireMeshConfig(quarantine: readonly Quarantined[]): void {
+  const refused = quarantine.find(({ kind, lastGood }) => kind === 'MeshConfig' && !lastGood)
+  if (refused === undefined) return
+  throw new BootstrapError(
+    'ERR_BOOTSTRAP_MESH_CONFIG',
+    `${refused.origin}: ${refused.reason}`,
+    'mend the MeshConfig',
+  )
+}
+
 export async function runToken(flags: TokenFlags): Promise<number> {
-  const tokens = await BootstrapTokens.open(flags.state, systemClock)
+  const tokens = await BootstrapTokens.open(given('--state DIR', flags.state), systemClock)
   const { namespace, serviceAccount } = flags
   const token = await tokens.issue({
     namespace,
@@ -135,6 +148,11 @@ export async function runToken(flags: TokenFlags): Promise<number> {
   })
   process.stdout.write(`${token}\n`)
   return 0
+}
+
+function given(option: string, value: string | undefined): string {
+  if (value !== undefined) return value
+  throw new BootstrapError('ERR_BOOTSTRAP_MISSING', `${option} is not given`, `give ${option}`)
 }
 
 async function serveStatus(

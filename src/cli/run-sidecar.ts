@@ -161,14 +161,16 @@ async function openConfiguration(
   }
   if (mesh === null) throw new Error('settings name no source of configuration')
   const { ConfigClient } = await import('../discovery/config-client.ts')
-  const { readControlPlane } = await import('./control-plane-credentials.ts')
+  const { fileCredentials } = await import('../discovery/file-credentials.ts')
+  const files = fileCredentials({ root: mesh.rootFile, token: mesh.tokenFile, certificate: null })
+  // The current certificate proves us as soon as there is one; the token stands beside it.
+  const credentials = async () => {
+    const current = certificate()
+    const pair = current === null ? null : { chainPem: current.certificateChain, keyPem: current.privateKey }
+    return { ...(await files()), certificate: pair }
+  }
   return new ConfigClient(
-    {
-      clock: systemClock,
-      random: Math.random,
-      report,
-      credentials: () => readControlPlane(mesh, certificate()),
-    },
+    { clock: systemClock, random: Math.random, report, credentials },
     { server: hostPort(mesh), serverName: mesh.serverName, workload, domain: 'cluster.local', lastGood },
   )
 }

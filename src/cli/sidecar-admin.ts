@@ -9,6 +9,7 @@ import type { ThreadMetrics } from '../dataplane/worker-protocol.ts'
 import type { WorkerPool } from '../dataplane/worker-pool.ts'
 import type { ConfigSource } from '../discovery/config-source.ts'
 import type { SecretSet } from '../identity/svid.ts'
+import { systemClock } from '../lifecycle/clock.ts'
 import type { Latest } from '../lifecycle/latest.ts'
 import { Prometheus } from '../telemetry/prometheus.ts'
 import type { AccessLogSink } from './access-log-sink.ts'
@@ -180,5 +181,7 @@ function refusals(threads: readonly ThreadMetrics[]): { labels: { reason: string
 }
 
 function expirySeconds(secrets: SecretSet): number {
-  return Math.floor((new X509Certificate(secrets.certificateChain).validToDate.getTime() - Date.now()) / 1000)
+  return Math.floor(
+    (new X509Certificate(secrets.certificateChain).validToDate.getTime() - systemClock.now()) / 1000,
+  )
 }

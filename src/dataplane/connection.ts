@@ -52,13 +52,14 @@ export class Connection {
     this.openedAt = openedAt
   }
 
-  /** Ends the connection at once. An RST where bytes are unread or the other side was reset, else a FIN. */
+  /**
+   * Ends the connection at once: an RST for the bytes nobody read, or a FIN. A TLS session is ended through itself: the
+   * library still uses it when the socket below is torn away in the middle of one of its events.
+   */
   cut(reset: boolean): void {
-    if (this.socket.destroyed) return
-    if (reset && this.stream === this.socket) this.socket.resetAndDestroy()
-    else {
-      this.stream.destroy()
-      this.socket.destroy()
-    }
+    if (this.stream !== this.socket) this.stream.destroy()
+    else if (this.socket.destroyed) return
+    else if (reset) this.socket.resetAndDestroy()
+    else this.socket.destroy()
   }
 }

@@ -5,29 +5,17 @@
 import type { Socket } from 'node:net'
 import { parseIp } from '../../address/ip.ts'
 import { ConnectionContext } from '../../authz/request-context.ts'
-import type { InboundPort } from '../../discovery/snapshot.ts'
 import { classify } from '../classify.ts'
 import type { Classified } from '../classify.ts'
-import type { Connection } from '../connection.ts'
 import type { DataPlane } from '../data-plane.ts'
 import type { InboundMapping } from '../dataplane-settings.ts'
 import { chooseChain, inspectsHttp, inspectsTls, portKind } from '../filter-chain.ts'
 import { openConnection, refuseConnection } from '../open-connection.ts'
 import { inboundPort } from '../world.ts'
-import type { World } from '../world.ts'
+import type { InboundCall } from './inbound-call.ts'
 import { serveInboundHttp } from './serve-http.ts'
 import { serveInboundTcp } from './serve-tcp.ts'
 import { terminateMtls } from './terminate-mtls.ts'
-
-/** What the steps of one inbound connection share. */
-export interface InboundCall {
-  readonly connection: Connection
-  /** The configuration when the connection was accepted; requests read the plane's current one. */
-  readonly world: World
-  readonly port: InboundPort
-  /** null: captured, the application is where the peer dialled. */
-  readonly mapping: InboundMapping | null
-}
 
 export function acceptInbound(socket: Socket, mapping: InboundMapping | null, plane: DataPlane): void {
   const connection = openConnection('inbound', socket, mapping === null, plane)

@@ -1,6 +1,6 @@
 /** Where and from where the application is dialled (dataplane §2.6, §3.6). Pure. */
 import type { DataPlane } from '../data-plane.ts'
-import type { InboundCall } from './accept.ts'
+import type { InboundCall } from './inbound-call.ts'
 import type { ApplicationDial } from './forward-tcp.ts'
 
 const timeoutMs = 10_000

@@ -10,7 +10,7 @@ import { rewriteRequest } from '../http/headers.ts'
 import type { RequestRewrite } from '../http/headers.ts'
 import type { RequestView } from '../http/request-view.ts'
 import type { Dial } from '../http/sides.ts'
-import type { InboundCall } from './accept.ts'
+import type { InboundCall } from './inbound-call.ts'
 import { applicationDial } from './application-dial.ts'
 import type { ApplicationDial } from './forward-tcp.ts'
 

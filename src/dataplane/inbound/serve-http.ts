@@ -14,7 +14,7 @@ import { serveHttpConnection } from '../http/serve-connection.ts'
 import { exchangeRecord } from '../http/exchange-record.ts'
 import { inboundLabels } from '../traffic-labels.ts'
 import type { World } from '../world.ts'
-import type { InboundCall } from './accept.ts'
+import type { InboundCall } from './inbound-call.ts'
 import { bearsToken } from './bears-token.ts'
 import { forwardHttp, inboundForwarding } from './forward-http.ts'
 

@@ -8,7 +8,7 @@ import type { DataPlane } from '../data-plane.ts'
 import { OpaqueSession } from '../opaque-session.ts'
 import { startRecord } from '../open-connection.ts'
 import { inboundLabels } from '../traffic-labels.ts'
-import type { InboundCall } from './accept.ts'
+import type { InboundCall } from './inbound-call.ts'
 import { applicationDial } from './application-dial.ts'
 import { forwardTcp } from './forward-tcp.ts'
 

@@ -5,7 +5,7 @@
 import type { DataPlane } from '../data-plane.ts'
 import { terminate } from '../../tls/terminate.ts'
 import { refuseConnection } from '../open-connection.ts'
-import type { InboundCall } from './accept.ts'
+import type { InboundCall } from './inbound-call.ts'
 
 /**
  * What our side would choose, most wanted first; the mesh's own tokens only steer chains (dataplane §4). HTTP/1.1 comes
