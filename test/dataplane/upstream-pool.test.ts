@@ -262,7 +262,7 @@ test('destroyAll cuts the busy, refuses the new and leaves nothing', async () =>
 })
 
 test('an application with a keep-alive of node’s own loses no request', async () => {
-  const server = createServer((request, response) => response.end('ok'))
+  const server = createServer((_request, response) => response.end('ok'))
   server.keepAliveTimeout = 5000
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

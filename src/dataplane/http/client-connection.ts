@@ -12,6 +12,8 @@ import type { FailureKind } from '../response-flag.ts'
 import type { Expiring, TimerWheel } from '../timer-wheel.ts'
 import { WheelTimer } from '../timer-wheel.ts'
 import { Outbox } from './outbox.ts'
+import type { StreamOwner } from './stream-events.ts'
+import { own } from './stream-events.ts'
 import type { ResponseListener, Upstream, UpstreamInfo } from './sides.ts'
 
 /** Where a connection lives between requests. */
@@ -23,10 +25,7 @@ export interface ClientConnectionHome {
   onKeepAlive(connection: ClientConnection, seconds: number): void
 }
 
-const self = Symbol('client connection')
-type Owned = Duplex & { [self]: ClientConnection }
-
-export class ClientConnection implements Upstream, ResponseHandler, Expiring {
+export class ClientConnection implements Upstream, ResponseHandler, StreamOwner, Expiring {
   readonly stream: Duplex
   readonly info: UpstreamInfo
   readonly home: ClientConnectionHome
@@ -65,9 +64,7 @@ export class ClientConnection implements Upstream, ResponseHandler, Expiring {
     this.#parser = new ResponseParser(limits, this)
     this.#out = new Outbox(stream)
     this.#timer = new WheelTimer(wheel, this)
-    ;(stream as Owned)[self] = this
-    stream.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose).on('drain', onDrain)
-    stream.resume()
+    own(stream, this)
   }
 
   /** Looks whether the stream can still take a request; says nothing about what is under way on the wire. */
@@ -243,6 +240,11 @@ export class ClientConnection implements Upstream, ResponseHandler, Expiring {
     else if (this.#listener === listener) this.#fail('closed', refusal?.reason ?? 'closed_before_response')
   }
 
+  lost(code: string): void {
+    if (code === '') this.broken('closed', 'closed_before_response')
+    else this.broken('reset', code)
+  }
+
   broken(kind: FailureKind, reason: string): void {
     if (this.gone) this.#timer.dispose()
     if (this.#listener === null) this.#leave(performance.now() - this.idleSince)
@@ -280,20 +282,3 @@ export class ClientConnection implements Upstream, ResponseHandler, Expiring {
 const flushMs = 30_000
 
 const none = Buffer.alloc(0)
-
-// One set of functions for all connections; each finds its connection through the stream.
-function onData(this: Duplex, chunk: Buffer): void {
-  ;(this as Owned)[self].feed(chunk)
-}
-function onEnd(this: Duplex): void {
-  ;(this as Owned)[self].peerEnded()
-}
-function onError(this: Duplex, error: NodeJS.ErrnoException): void {
-  ;(this as Owned)[self].broken('reset', error.code ?? 'ERR_UNKNOWN')
-}
-function onClose(this: Duplex): void {
-  ;(this as Owned)[self].broken('closed', 'closed_before_response')
-}
-function onDrain(this: Duplex): void {
-  ;(this as Owned)[self].drained()
-}

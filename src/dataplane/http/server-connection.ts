@@ -16,13 +16,15 @@ import { Exchange } from './exchange.ts'
 import { Outbox } from './outbox.ts'
 import type { CloseReason, ServerOptions } from './server-options.ts'
 import { refusalText, unreadableHead } from './refusal-text.ts'
+import type { StreamOwner } from './stream-events.ts'
+import { own } from './stream-events.ts'
 import type { Downstream } from './sides.ts'
 import { Pause } from './sides.ts'
 
-const self = Symbol('server connection')
-type Owned = Duplex & { [self]: ServerConnection; encrypted?: boolean; resetAndDestroy?: () => void }
+/** What a bare socket has and a TLS session has not. */
+type Resettable = Duplex & { encrypted?: boolean; resetAndDestroy?: () => void }
 
-export class ServerConnection implements Downstream, RequestHandler, Expiring {
+export class ServerConnection implements Downstream, RequestHandler, StreamOwner, Expiring {
   readonly stream: Duplex
   readonly owner: Connection | null
   readonly serverHeader: string
@@ -60,10 +62,8 @@ export class ServerConnection implements Downstream, RequestHandler, Expiring {
     this.#parser = new RequestParser(options.limits, this)
     this.#out = new Outbox(stream)
     this.#timer = new WheelTimer(options.wheel, this)
-    ;(stream as Owned)[self] = this
-    stream.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose).on('drain', onDrain)
     this.#timer.set(options.deadlines.headMs)
-    stream.resume()
+    own(stream, this)
   }
 
   /** Ends after the exchange under way, or now when there is none. */
@@ -80,7 +80,7 @@ export class ServerConnection implements Downstream, RequestHandler, Expiring {
     this.#reason = reason
     this.#exchange?.onDownstreamGone('connection_cut_by_proxy')
     this.stream.destroy()
-    this.gone('')
+    this.lost('')
   }
 
   /** True between requests: nothing is lost by closing. */
@@ -167,7 +167,7 @@ export class ServerConnection implements Downstream, RequestHandler, Expiring {
     if (this.#closed) return
     this.#closing = true
     this.#reason = 'error'
-    const stream = this.stream as Owned
+    const stream = this.stream as Resettable
     // A FIN could pass for the end of a close-delimited body. Over TLS the missing close_notify tells the same.
     if (stream.encrypted !== true && stream.resetAndDestroy !== undefined) stream.resetAndDestroy()
     else stream.destroy()
@@ -268,7 +268,7 @@ export class ServerConnection implements Downstream, RequestHandler, Expiring {
     this.stream.destroy()
   }
 
-  gone(error: string): void {
+  lost(error: string): void {
     if (this.#closed) return
     this.#closed = true
     this.#closing = true
@@ -394,20 +394,3 @@ export class ServerConnection implements Downstream, RequestHandler, Expiring {
 /** Answers to pipelined requests gather up to this many bytes before they are written. */
 const mostUnwritten = 64 * 1024
 const none = Buffer.alloc(0)
-
-// One set of functions for all connections; each finds its connection through the stream.
-function onData(this: Duplex, chunk: Buffer): void {
-  ;(this as Owned)[self].feed(chunk)
-}
-function onEnd(this: Duplex): void {
-  ;(this as Owned)[self].peerEnded()
-}
-function onError(this: Duplex, error: NodeJS.ErrnoException): void {
-  ;(this as Owned)[self].gone(error.code ?? 'ERR_UNKNOWN')
-}
-function onClose(this: Duplex): void {
-  ;(this as Owned)[self].gone('')
-}
-function onDrain(this: Duplex): void {
-  ;(this as Owned)[self].drained()
-}

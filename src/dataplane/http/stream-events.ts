@@ -1,0 +1,45 @@
+/**
+ * Ties a stream's events to the object that owns it, with one set of listeners for all connections: closures for each
+ * would be held by every idle connection. It interprets nothing.
+ */
+import type { Duplex } from 'node:stream'
+
+export interface StreamOwner {
+  feed(chunk: Buffer): void
+  /** The peer ended its side. */
+  peerEnded(): void
+  /** There is room to write again. */
+  drained(): void
+  /** The stream is gone: an error's code, or '' when it closed without one. May come more than once. */
+  lost(code: string): void
+}
+
+const owner = Symbol('stream owner')
+type Owned = Duplex & { [owner]: StreamOwner }
+
+/** Starts the flow of bytes; the stream has one owner for good. */
+export function own(stream: Duplex, by: StreamOwner): void {
+  ;(stream as Owned)[owner] = by
+  stream.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose).on('drain', onDrain)
+  stream.resume()
+}
+
+function onData(this: Duplex, chunk: Buffer): void {
+  ;(this as Owned)[owner].feed(chunk)
+}
+
+function onEnd(this: Duplex): void {
+  ;(this as Owned)[owner].peerEnded()
+}
+
+function onError(this: Duplex, error: NodeJS.ErrnoException): void {
+  ;(this as Owned)[owner].lost(error.code ?? 'ERR_UNKNOWN')
+}
+
+function onClose(this: Duplex): void {
+  ;(this as Owned)[owner].lost('')
+}
+
+function onDrain(this: Duplex): void {
+  ;(this as Owned)[owner].drained()
+}
