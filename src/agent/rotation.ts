@@ -6,7 +6,7 @@ import { errorLine } from '../error.ts'
 import { Backoff } from '../lifecycle/backoff.ts'
 import type { Clock, Timer } from '../lifecycle/clock.ts'
 import { Latest } from '../lifecycle/latest.ts'
-import type { Log } from './log.ts'
+import type { Log } from '../lifecycle/log.ts'
 import type { WorkloadSecret } from './workload-secret.ts'
 
 export interface RotationDeps {

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { DiscoveryRequest, DiscoveryResponse } from '../proto/discovery-messages.ts'
-import type { Log } from './log.ts'
+import type { Log } from '../lifecycle/log.ts'
 import { secretTypeUrl } from './secret-resources.ts'
 
 export type Resources = ReadonlyMap<string, Buffer>

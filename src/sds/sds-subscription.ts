@@ -12,7 +12,7 @@ import type {
   NodeMessage,
 } from '../proto/discovery-messages.ts'
 import { loadProto } from '../proto/load-proto.ts'
-import type { Log } from './log.ts'
+import type { Log } from '../lifecycle/log.ts'
 import { secretName, secretTypeUrl } from './secret.ts'
 
 export interface SubscriptionDeps {

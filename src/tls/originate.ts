@@ -7,27 +7,16 @@ import type { Socket } from 'node:net'
 import { connect } from 'node:tls'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { verifySvid } from '../identity/verify-svid.ts'
-import type { ClientTlsSettings } from '../policy/destination-rule.ts'
+import type { ClientTls } from '../cluster/endpoint.ts'
+import { nameAllowed } from '../cluster/secure-naming.ts'
 import { deliver, endOnError, failure, failureOf, ignoreError, secured } from './handshake.ts'
 import type { Failure, Handshake } from './handshake.ts'
 import { peerChain } from './peer-chain.ts'
 import { wrongName } from './server-name.ts'
 import type { TlsContexts } from './tls-contexts.ts'
 
-/** How to speak to an endpoint; the shape of cluster's ClientTls. */
-export type OriginateTls =
-  | { readonly mode: 'plaintext' }
-  | {
-      readonly mode: 'mtls' | 'simple' | 'mutual'
-      readonly sni: string
-      /** Exact names, any of which will do. */
-      readonly expected: readonly string[]
-      readonly settings: ClientTlsSettings | null
-    }
-  | { readonly mode: 'refused'; readonly reason: string }
-
 export interface OriginateOptions {
-  readonly tls: OriginateTls
+  readonly tls: ClientTls
   /** Protocols to offer, best first; none = no ALPN. */
   readonly alpn: readonly string[]
   /** From now to the verified peer, milliseconds. */
@@ -36,7 +25,7 @@ export interface OriginateOptions {
   readonly host: string
 }
 
-type TlsMode = Extract<OriginateTls, { sni: string }>
+type TlsMode = Extract<ClientTls, { sni: string }>
 
 /** How one mode dials, and how it judges who answered. */
 interface Plan {
@@ -143,7 +132,7 @@ function meshPlan(
       const verdict = verifySvid(chainOf(stream), bundles, contexts.clock.now(), 'server')
       if (!verdict.ok) return failure(verdict.code, `the server is refused: ${verdict.reason}`)
       const seen = verdict.peer.id.uri
-      if (tls.expected.includes(seen)) return secured(stream, verdict.peer)
+      if (nameAllowed(tls.expected, [seen], verdict.peer.dnsNames)) return secured(stream, verdict.peer)
       return failure('name_mismatch', `expected one of ${tls.expected.slice(0, 8).join(' ')}, seen ${seen}`)
     },
   }
