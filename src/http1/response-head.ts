@@ -78,7 +78,7 @@ export class ResponseHeadGrammar implements SectionGrammar {
   #framing(status: number, length: number): number {
     if (status < 200 || status === 204) {
       if (length !== NoLength && length !== 0) return -1
-      return status === 101 ? Framing.Tunnel : Framing.None
+      if (status !== 204 || this.method !== 'CONNECT') return status === 101 ? Framing.Tunnel : Framing.None
     }
     // What a 2xx to CONNECT declares must be ignored; HEAD and 304 describe a body that is not sent.
     if (this.method === 'CONNECT' && status < 300) return Framing.Tunnel

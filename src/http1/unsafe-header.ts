@@ -27,6 +27,10 @@ export function assertTarget(target: string): void {
     throw unsafe('a request target with a blank, control or non-ASCII character')
 }
 
+export function assertLength(length: number): void {
+  if (!(length > 0)) throw unsafe('a chunk of no length, which would end the body')
+}
+
 function unsafe(what: string): Http1WriteError {
   return new Http1WriteError(
     'ERR_HTTP1_UNSAFE_HEADER',
