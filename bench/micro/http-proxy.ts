@@ -1,6 +1,6 @@
 /**
  * CPU per request of the HTTP/1.1 engine alone: client → engine (plain, allow all) → app, each its own process, beside
- * the same load direct. Run `node bench/micro/http-proxy.ts [--prof]`; prints one line a concurrency.
+ * a bare byte relay (the floor the kernel sets) and the same load direct. Run `node bench/micro/http-proxy.ts [--prof]`; prints one line a concurrency.
  */
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -20,10 +20,11 @@ import { TimerWheel } from '../../src/dataplane/timer-wheel.ts'
 
 const self = fileURLToPath(import.meta.url)
 const [role = 'main', ...rest] = process.argv.slice(2)
-const seconds = 3
+const seconds = 2
 
 if (role === 'app') app()
 else if (role === 'proxy') proxy(Number(rest[0]))
+else if (role === 'relay') relay(Number(rest[0]))
 else await main()
 
 /** Answers every request head with 1 KiB; no parser, so that the app is not what is measured. */
@@ -88,9 +89,23 @@ function proxy(upstreamPort: number): void {
     void new ServerConnection(socket, options, null)
   })
   server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as AddressInfo).port }))
-  process.on('message', () => {
-    process.send?.({ cpu: process.cpuUsage() })
+  tellCpu()
+}
+
+/** The floor: bytes copied between two sockets, nothing read and nothing understood. */
+function relay(upstreamPort: number): void {
+  const server = createServer({ noDelay: true }, (socket) => {
+    const upstream = connect({ host: '127.0.0.1', port: upstreamPort, noDelay: true })
+    socket.on('data', (chunk) => upstream.write(chunk)).on('error', () => undefined)
+    socket.on('close', () => upstream.destroy())
+    upstream.on('data', (chunk) => socket.write(chunk)).on('error', () => undefined)
   })
+  server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as AddressInfo).port }))
+  tellCpu()
+}
+
+function tellCpu(): void {
+  process.on('message', () => process.send?.({ cpu: process.cpuUsage() }))
   process.on('disconnect', () => process.exit(0))
 }
 
@@ -145,24 +160,29 @@ async function cpu(child: ChildProcess): Promise<number> {
 
 async function main(): Promise<void> {
   const upstream = await start(['app'])
-  const engine = await start(
-    ['proxy', String(upstream.port)],
-    role === '--prof' ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : [],
-  )
+  const prof = role === '--prof' ? ['--cpu-prof', '--cpu-prof-dir=bench/results'] : []
+  const engine = await start(['proxy', String(upstream.port)], prof)
+  const floor = await start(['relay', String(upstream.port)])
+  const measure = async ({ child, port }: { child: ChildProcess; port: number }, connections: number) => {
+    const before = await cpu(child)
+    const { requests, elapsed } = await load(port, connections)
+    return { cpu: ((await cpu(child)) - before) / requests, rate: Math.round(requests / elapsed) }
+  }
   await load(engine.port, 8)
   for (const connections of [1, 8, 32]) {
-    const before = await cpu(engine.child)
-    const through = await load(engine.port, connections)
-    const spent = (await cpu(engine.child)) - before
+    const relayed = await measure(floor, connections)
+    const through = await measure(engine, connections)
     const direct = await load(upstream.port, connections)
     const line = {
       connections,
-      cpuMicrosecondsPerRequest: Number((spent / through.requests).toFixed(1)),
-      requestsPerSecond: Math.round(through.requests / through.elapsed),
-      directRequestsPerSecond: Math.round(direct.requests / direct.elapsed),
+      engineMicroseconds: Number(through.cpu.toFixed(1)),
+      relayMicroseconds: Number(relayed.cpu.toFixed(1)),
+      engineRate: through.rate,
+      relayRate: relayed.rate,
+      directRate: Math.round(direct.requests / direct.elapsed),
     }
     process.stdout.write(`${JSON.stringify(line)}\n`)
   }
-  engine.child.disconnect()
+  for (const { child } of [engine, floor]) child.disconnect()
   upstream.child.kill()
 }

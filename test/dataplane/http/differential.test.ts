@@ -102,7 +102,7 @@ test('through the engine every response equals the direct one', async () => {
       response.setHeader('x-digest', hash.digest('hex'))
       response.setHeader(
         'x-seen',
-        `${incoming.method} ${url.pathname} ${incoming.headers['x-one']} ${incoming.headers['x-many']}`,
+        `${incoming.method} ${decodeURI(url.pathname)} ${incoming.headers['x-one']} ${incoming.headers['x-many']}`,
       )
       response.setHeader('set-cookie', ['a=1', 'b=2'])
       if (framing === 'length' && response.statusCode !== 204) response.setHeader('content-length', size)
