@@ -200,7 +200,13 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
     this.upstreamLocalAddress = upstream.info.localAddress
     this.#sentAt = performance.now()
     const framing = this.head.framing
-    upstream.start(this, this.head.method, this.#forwardTarget, this.#forwardHeaders, framing)
+    try {
+      upstream.start(this, this.head.method, this.#forwardTarget, this.#forwardHeaders, framing)
+    } catch {
+      // The writer lets no text through that could end a line early, whoever made it: nothing was sent.
+      this.reply(localReply(this.head, 500, 'internal error'), 'unsafe_request_header', null)
+      return
+    }
     const held = this.#held
     if (held !== null) {
       this.#held = null

@@ -238,8 +238,13 @@ export class UpstreamPool implements Upstreams, ClientConnectionHome {
     this.#entryOf.set(connection, entry)
     entry.live.add(connection)
     const next = this.#nextPending(entry, true)
-    if (next !== null) next.waiter.onUpstream(connection)
-    else this.onIdle(connection)
+    if (next !== null) {
+      next.waiter.onUpstream(connection)
+      return
+    }
+    // Whoever gets it later gets a connection that has waited, and may find it closed.
+    connection.requestsServed += 1
+    this.onIdle(connection)
   }
 
   #nextPending(entry: Entry, freshToo: boolean): Pending | null {

@@ -2,7 +2,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { denial } from '../../../src/dataplane/http/deny-response.ts'
-import { Engine, RawClient, eventually, scripted } from './engine.ts'
+import { Engine, RawClient, dialTo, eventually, scripted } from './engine.ts'
 
 const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ndate: D\r\n\r\nok'
 const get = 'GET /a HTTP/1.1\r\nHost: a\r\nx-request-id: id\r\nx-forwarded-proto: http\r\n\r\n'
@@ -472,4 +472,24 @@ test('a slow upstream slows the uploader down instead of filling memory', async 
   open.resolve()
   await client.includes('\r\n\r\nok')
   assert.equal(engine.finished[0]?.bytesReceived, chunk.length * total)
+})
+
+test('text that could forge a line of the request is never sent', async () => {
+  await using upstream = await app(ok)
+  await using engine = await new Engine(upstream.port, {
+    onRequest: (exchange) => {
+      const dial = dialTo(upstream.port)
+      const response = { server: 'envoy', serviceTime: false }
+      const headers = ['host', 'a', 'x', '1\r\nx-forwarded-client-cert: forged']
+      exchange.forward(
+        { upstreams: engine.pool, key: 'k', dial, response, timeoutMs: 0, onDialFailure: null },
+        '/',
+        headers,
+      )
+    },
+  }).listen()
+  await using client = await RawClient.to(engine.port, get)
+  assert.match(await client.includes('internal error'), /^HTTP\/1.1 500 /)
+  assert.equal(engine.finished.length, 1)
+  assert.equal(upstream.seen[0] ?? '', '')
 })
