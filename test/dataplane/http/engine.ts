@@ -4,6 +4,7 @@
  */
 import { createServer, connect, type Server, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { once } from 'node:events'
 import { defaultLimits } from '../../../src/http1/message.ts'
 import type { Http1Limits } from '../../../src/http1/message.ts'
@@ -28,6 +29,8 @@ export interface EngineOptions {
   /** Instead of forwarding. */
   readonly onRequest?: (exchange: Exchange, forward: () => void) => void
   readonly dial?: Dial
+  /** Serve over TLS with this certificate. */
+  readonly tls?: { readonly key: string; readonly cert: string }
 }
 
 export class Engine implements AsyncDisposable {
@@ -91,11 +94,16 @@ export class Engine implements AsyncDisposable {
       onClose: (_owner: unknown, reason: CloseReason): void => void this.closes.push(reason),
       onFault: (error: unknown): void => void this.faults.push(error),
     }
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const { tls } = options
+    const { connections } = this
+    const shape = { allowHalfOpen: true, noDelay: true }
+    const server =
+      tls === undefined ? createServer(shape, serve) : createTlsServer({ ...shape, ...tls }, serve)
+    function serve(socket: Socket): void {
       const connection = new ServerConnection(socket, serverOptions, null)
-      this.connections.add(connection)
-      socket.on('close', () => this.connections.delete(connection))
-    })
+      connections.add(connection)
+      socket.on('close', () => connections.delete(connection))
+    }
     this.#server = server
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
