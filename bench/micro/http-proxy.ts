@@ -1,6 +1,7 @@
 /**
  * CPU per request of the HTTP/1.1 engine alone: client → engine (plain, allow all) → app, each its own process, beside
- * a bare byte relay (the floor the kernel sets) and the same load direct. Run `node bench/micro/http-proxy.ts [--prof]`; prints one line a concurrency.
+ * a bare byte relay (the floor the kernel sets) and the same load direct. Run `node bench/micro/http-proxy.ts [--prof]`; prints one line a concurrency,
+ * CPU as user+system microseconds per request.
  */
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -152,10 +153,10 @@ async function start(
   return { child, port: message.port }
 }
 
-async function cpu(child: ChildProcess): Promise<number> {
+async function cpu(child: ChildProcess): Promise<NodeJS.CpuUsage> {
   child.send('cpu')
   const [message] = (await once(child, 'message')) as [{ cpu: NodeJS.CpuUsage }]
-  return message.cpu.user + message.cpu.system
+  return message.cpu
 }
 
 async function main(): Promise<void> {
@@ -166,7 +167,11 @@ async function main(): Promise<void> {
   const measure = async ({ child, port }: { child: ChildProcess; port: number }, connections: number) => {
     const before = await cpu(child)
     const { requests, elapsed } = await load(port, connections)
-    return { cpu: ((await cpu(child)) - before) / requests, rate: Math.round(requests / elapsed) }
+    const after = await cpu(child)
+    const [user, system] = [after.user - before.user, after.system - before.system].map(
+      (spent) => spent / requests,
+    )
+    return { cpu: `${user?.toFixed(1)}+${system?.toFixed(1)}`, rate: Math.round(requests / elapsed) }
   }
   await load(engine.port, 8)
   for (const connections of [1, 8, 32]) {
@@ -175,8 +180,8 @@ async function main(): Promise<void> {
     const direct = await load(upstream.port, connections)
     const line = {
       connections,
-      engineMicroseconds: Number(through.cpu.toFixed(1)),
-      relayMicroseconds: Number(relayed.cpu.toFixed(1)),
+      engineUserSystem: through.cpu,
+      relayUserSystem: relayed.cpu,
       engineRate: through.rate,
       relayRate: relayed.rate,
       directRate: Math.round(direct.requests / direct.elapsed),
