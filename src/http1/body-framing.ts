@@ -26,11 +26,13 @@ export function declaredLength(
     if (hasLength) return refusals.lengthAndTransferEncoding
     if (section.isRepeated(Field.TransferEncoding)) return refusals.repeatedTransferEncoding
     if (version === 10) return refusals.transferEncodingInHttp10
+    if (section.isTabbed(Field.TransferEncoding)) return refusals.badTransferEncoding
     const value = section.first(headers, Field.TransferEncoding)
     return value === 'chunked' || value.toLowerCase() === 'chunked' ? ChunkedLength : codingFault(value)
   }
   if (!hasLength) return NoLength
   if (section.isRepeated(Field.ContentLength)) return refusals.repeatedContentLength
+  if (section.isTabbed(Field.ContentLength)) return refusals.badContentLength
   const length = parseLength(section.first(headers, Field.ContentLength))
   return length < 0 ? refusals.badContentLength : length
 }

@@ -20,6 +20,8 @@ export class FieldSection {
   /** Bit sets over `Field`. */
   seen = 0
   repeated = 0
+  /** Of the two length fields, those with a HTAB around their value, which readers trim or not. */
+  tabbed = 0
   /** Where the first unfinished line starts. */
   #at = 0
   readonly #first = [0, 0, 0, 0, 0, 0]
@@ -37,6 +39,7 @@ export class FieldSection {
     this.count = 0
     this.seen = 0
     this.repeated = 0
+    this.tabbed = 0
   }
 
   /** The position behind the empty line, or NeedMore or Refused. Called again, it continues at the unfinished line. */
@@ -73,7 +76,11 @@ export class FieldSection {
       let valueEnd = i
       while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--
       if (this.count === this.#maxFields) return this.#refuse(this.#tooMany)
-      this.#add(fieldNumber(bytes, at, nameEnd, hash), at, nameEnd, valueStart, valueEnd)
+      const number = fieldNumber(bytes, at, nameEnd, hash)
+      if (number === Field.ContentLength || number === Field.TransferEncoding) {
+        if (hasTab(bytes, nameEnd, valueStart) || hasTab(bytes, valueEnd, i)) this.tabbed |= 1 << number
+      }
+      this.#add(number, at, nameEnd, valueStart, valueEnd)
       at = i + 2
     }
     return this.#pause(at)
@@ -96,6 +103,10 @@ export class FieldSection {
 
   has(field: number): boolean {
     return (this.seen & (1 << field)) !== 0
+  }
+
+  isTabbed(field: number): boolean {
+    return (this.tabbed & (1 << field)) !== 0
   }
 
   isRepeated(field: number): boolean {
@@ -133,6 +144,11 @@ export class FieldSection {
     this.refusal = refusal
     return Refused
   }
+}
+
+function hasTab(bytes: Buffer, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (bytes[i] === HTAB) return true
+  return false
 }
 
 /** Why the byte at `at` cannot follow the name that began at `start`. */

@@ -39,7 +39,7 @@ const places: [place: string, allowed: string, accepts: (byte: string) => boolea
   ['a port', digits, (b) => request(`GET / HTTP/1.1\r\nHost: a:1${b}2\r\n\r\n`)],
   [
     'a Content-Length',
-    digits + ' \t',
+    digits + ' ',
     (b) =>
       request(
         `POST / HTTP/1.1\r\n${ok}Content-Length: 0${b}\r\n\r\n${'x'.repeat(Number(digits.includes(b) && b))}`,

@@ -240,6 +240,8 @@ const refused: [reason: string, status: number, text: string][] = [
     '9007199254740992',
     '99999999999999999999',
     '00000000000000001',
+    '\t1',
+    '1\t',
     '\xb2',
   ].map((length): [string, number, string] => [
     'bad_content_length',
@@ -288,6 +290,8 @@ const refused: [reason: string, status: number, text: string][] = [
     'chunked, chunked',
     'chunked, gzip',
     'chunked;q=1',
+    '\tchunked',
+    'chunked \t',
     '"chunked"',
     ',chunked',
     'chunked,',
@@ -332,7 +336,7 @@ for (const [reason, status, text] of refused) {
 
 test('a coding in any case is chunked', () => {
   assert.equal(
-    head(`POST / HTTP/1.1\r\n${ok}Transfer-Encoding: \tChunkeD \r\n\r\n0\r\n\r\n`).framing,
+    head(`POST / HTTP/1.1\r\n${ok}Transfer-Encoding:  ChunkeD \r\n\r\n0\r\n\r\n`).framing,
     Framing.Chunked,
   )
 })
