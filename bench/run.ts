@@ -1,0 +1,167 @@
+/**
+ * `npm run bench`: ours beside nginx, HAProxy and Envoy in one interleaved run, CPU a request first. It reads as the order
+ * of a run; what the numbers mean is in README.md beside it.
+ */
+import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { countLines } from './access-log-lines.ts'
+import { Children } from './children.ts'
+import type { Contender } from './contender.ts'
+import type { AppReady } from './load/app.ts'
+import { measure } from './measure.ts'
+import type { Sample } from './measure.ts'
+import { help, parseOptions } from './options.ts'
+import type { BenchOptions } from './options.ts'
+import { memory } from './process-usage.ts'
+import { chart } from './report/chart.ts'
+import { describeMachine, machine } from './report/machine.ts'
+import { summarize } from './report/summary.ts'
+import { table } from './report/table.ts'
+import { judge } from './report/targets.ts'
+import { startContenders } from './start-contenders.ts'
+
+const here = (path: string): string => new URL(path, import.meta.url).pathname
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+const parsed = parseOptions(process.argv.slice(2))
+if (parsed.kind === 'run') process.exitCode = await bench(parsed.options)
+else if (parsed.kind === 'help') process.stdout.write(help)
+else {
+  process.stderr.write(`error: ${parsed.reason}\n`)
+  process.exitCode = 2
+}
+
+async function bench(options: BenchOptions): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-bench-'))
+  const children = new Children(folder)
+  const interrupted = (): void => {
+    process.stderr.write('\ninterrupted: ending every process of the bench\n')
+    void children.endAll().finally(() => process.exit(130))
+  }
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
+  try {
+    return await measureAndReport(options, folder, children)
+  } catch (error) {
+    process.stderr.write(`error: ${(error as Error).message}\n`)
+    return 1
+  } finally {
+    await children.endAll()
+    if (options.keep) say(`configurations and logs: ${folder}`)
+    else await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function measureAndReport(options: BenchOptions, folder: string, children: Children): Promise<number> {
+  const on = machine()
+  const app = await startApp(children)
+  const { contenders, notes, failures } = await startContenders(options, app, folder, children)
+  const versions = Object.fromEntries(contenders.map(({ name, version }) => [name, version]))
+  say(describeMachine(on))
+  say(
+    Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', '),
+  )
+  for (const line of [...notes, ...failures.map((failure) => `✗ not measured: ${failure}`)]) say(line)
+
+  const idle = contenders.map((one) => ({
+    contender: one.name,
+    settings: one.settings,
+    outbound: memory(one.outbound.tree()),
+    inbound: memory(one.inbound.tree()),
+  }))
+  const load = await children.start('load', process.execPath, [here('load/load.ts')], { channel: true })
+  const samples = await measure(options, contenders, load, progress)
+  const lines = summarize(samples)
+  say(`\n${table(lines)}`)
+  for (const { contender, settings, outbound, inbound } of idle)
+    if (settings === 'on')
+      say(
+        `${contender} idle, MB resident/private: outbound ${outbound.residentMb.toFixed(0)}/${outbound.privateMb.toFixed(0)}, ` +
+          `inbound ${inbound.residentMb.toFixed(0)}/${inbound.privateMb.toFixed(0)}`,
+      )
+  await children.endAll()
+  const unlogged = await checkLogs(contenders, samples)
+  unlogged.forEach((line) => say(`✗ ${line}`))
+
+  const oursIdle = idle.filter(({ contender, settings }) => contender === 'ours' && settings === 'on')
+  const verdicts = judge(
+    lines,
+    oursIdle.flatMap(({ outbound, inbound }) => [outbound, inbound]),
+  )
+  say('')
+  for (const { what, measured, wanted, met } of verdicts)
+    say(`${met ? '✓' : '✗'} ${what}: ${measured} (${wanted})`)
+  await keepResults(options, {
+    date: new Date().toISOString(),
+    machine: on,
+    versions,
+    notes,
+    options,
+    idle,
+    verdicts,
+    lines,
+    samples,
+  })
+  const broken = failures.length > 0 || unlogged.length > 0 || lines.some(({ faults }) => faults.length > 0)
+  if (broken) return 1
+  return options.gate && verdicts.some(({ met }) => !met) ? 1 : 0
+}
+
+async function startApp(children: Children) {
+  const address = '127.0.9.250'
+  const app = await children.start('app', process.execPath, [here('load/app.ts'), address], { channel: true })
+  const { http, tcp } = await new Promise<AppReady>((resolve, reject) => {
+    app.process.once('message', (ready) => resolve(ready as AppReady))
+    app.process.once('exit', () => reject(new Error(`the application ended: ${app.said()}`)))
+  })
+  return { http: { address, port: http }, tcp: { address, port: tcp } }
+}
+
+/** A line a request in each log, warm-up included; what is missing was not logged. */
+async function checkLogs(contenders: readonly Contender[], samples: readonly Sample[]): Promise<string[]> {
+  const missing: string[] = []
+  for (const { name, settings, accessLogs } of contenders) {
+    if (settings !== 'on') continue
+    const own = samples.filter((sample) => sample.contender === name && sample.settings === 'on')
+    const served = (modes: readonly string[]): number =>
+      own.filter(({ mode }) => modes.includes(mode)).reduce((sum, { requests }) => sum + requests, 0)
+    const wanted = [served(['pair']), served(['pair', 'single'])]
+    for (const [i, path] of accessLogs.entries()) {
+      const lines = await countLines(path)
+      if (lines < (wanted[i] ?? 0))
+        missing.push(`${name}: ${lines} access log lines for ${wanted[i]} requests or more`)
+    }
+  }
+  return missing
+}
+
+function progress(done: number, all: number, what: string): void {
+  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${done + 1}/${all} ${what}`)
+  else if (done % 20 === 0) say(`${done + 1}/${all} ${what}`)
+}
+
+type Results = Parameters<typeof chart>[0] extends readonly (infer L)[]
+  ? {
+      readonly date: string
+      readonly machine: ReturnType<typeof machine>
+      readonly versions: Record<string, string>
+      readonly lines: readonly L[]
+    } & Record<string, unknown>
+  : never
+
+async function keepResults(options: BenchOptions, results: Results): Promise<void> {
+  const file =
+    options.json ?? (options.smoke ? null : here(`results/${results.date.slice(0, 10)}-${options.name}.json`))
+  if (file === null) return
+  await mkdir(here('results'), { recursive: true })
+  await writeFile(file, `${JSON.stringify(results, null, 1)}\n`)
+  say(`results: ${file}`)
+  if (options.json !== null) return
+  const versions = Object.entries(results.versions).map(([name, version]) => `${name} ${version}`)
+  const caption = `${results.date.slice(0, 10)}, ${results.machine.processor}, ${results.machine.cores} cores; ${versions.join(', ')}`
+  const svg = chart(results.lines, caption)
+  await writeFile(file.replace(/json$/, 'svg'), svg)
+  await writeFile(here('results/latest.svg'), svg)
+}
