@@ -163,17 +163,16 @@ export class Running {
   }
 }
 
-/** A veth pair, `eth<n>` in both; each is the way to everything for the other. */
-export function link(x: Namespace, xAddress: string, y: Namespace, yAddress: string, name = 'eth0'): void {
-  x.ip(`link add ${name} type veth peer name ${name} netns ${y.name}`)
-  for (const [namespace, address, peer] of [
-    [x, xAddress, yAddress],
-    [y, yAddress, xAddress],
-  ] as const) {
-    namespace.ip(`addr add ${address}/24 dev ${name}`)
-    namespace.ip(`link set ${name} up`)
-    namespace.ip(`route replace default via ${peer}`)
-  }
+/** A veth pair, `eth0` in `x`; each is the way to everything for the other, unless `y` is a `router` between several. */
+export function link(x: Namespace, xAddress: string, y: Namespace, yAddress: string, router?: string): void {
+  const name = router ?? 'eth0'
+  x.ip(`link add eth0 type veth peer name ${name} netns ${y.name}`)
+  x.ip(`addr add ${xAddress}/24 dev eth0`)
+  y.ip(`addr add ${yAddress}/24 dev ${name}`)
+  x.ip('link set eth0 up')
+  y.ip(`link set ${name} up`)
+  x.ip(`route replace default via ${yAddress}`)
+  if (router === undefined) y.ip(`route replace default via ${xAddress}`)
 }
 
 // The variables that are options of `sallyport iptables` must not come in from outside.
