@@ -55,11 +55,12 @@ export async function startContenders(
         })
         await untilListening(contender.pairHttp, contender.outbound)
         await untilListening(contender.singleHttp, contender.inbound)
-        const wrong = await validate(contender)
+        const { wrong, http, tcp } = await validate(contender)
         for (const line of wrong) failures.push(`${name} (${settings}): ${line}`)
         if (contender.pairTcp === null)
           notes.push(`${name} carries no opaque TCP here: its module is not installed`)
-        return wrong.length === 0 ? contender : null
+        if (!http) return null
+        return tcp ? contender : { ...contender, pairTcp: null }
       } catch (error) {
         failures.push(`${name} (${settings}): ${(error as Error).message}`)
         return null

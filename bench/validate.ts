@@ -21,8 +21,16 @@ type Headers = Readonly<Record<string, string>>
 
 const timeoutMs = 5000
 
-/** What is wrong, a line each; empty when the contender may be measured. */
-export async function validate(contender: Contender): Promise<string[]> {
+export interface Findings {
+  /** What is wrong, a line each. */
+  readonly wrong: readonly string[]
+  /** HTTP may be measured. */
+  readonly http: boolean
+  /** TCP may be measured. */
+  readonly tcp: boolean
+}
+
+export async function validate(contender: Contender): Promise<Findings> {
   const stranger = await (await createTestCa({ trustDomain })).svid(namespace, 'client')
   const foreign: ClientPair = { certificate: stranger.certificateChain, key: stranger.privateKey }
   const checks: readonly (readonly [string, () => Promise<boolean>])[] = [
@@ -46,16 +54,16 @@ export async function validate(contender: Contender): Promise<string[]> {
     ...(contender.settings === 'on'
       ? [['the application sees XFCC and a request id', () => seesHeaders(contender)] as const]
       : []),
-    ...(contender.pairTcp === null
-      ? []
-      : [['opaque bytes pass through the pair', () => carries(contender)] as const]),
   ]
   const wrong: string[] = []
-  for (const [what, check] of checks) {
+  const run = async (what: string, check: () => Promise<boolean>): Promise<void> => {
     const outcome = await check().catch((error: Error) => error.message)
     if (outcome !== true) wrong.push(`${what}: ${outcome === false ? 'no' : outcome}`)
   }
-  return wrong
+  for (const [what, check] of checks) await run(what, check)
+  const http = wrong.length === 0
+  if (contender.pairTcp !== null) await run('opaque bytes pass through the pair', () => carries(contender))
+  return { wrong, http, tcp: contender.pairTcp !== null && wrong.every((line) => !line.startsWith('opaque')) }
 }
 
 const right = ({ status, body }: Reply): boolean => status === 200 && body === responseBody
