@@ -98,7 +98,9 @@ async function runProxy(settings: SidecarSettings, log: Logger, closer: Closer):
   readiness.terminate()
   if (ending.quick) return
   log.info('draining inbound', { graceMs: settings.drainMs, again: 'a second signal ends at once' })
-  await withinGrace(workers.drain('inbound'), settings.drainMs)
+  // Outbound serves on until the application's last inbound request is answered, then until its own calls are.
+  const drained = workers.drain('inbound').then(() => workers.drain('outbound'))
+  await withinGrace(drained, settings.drainMs)
 }
 
 async function startAgent(settings: SidecarSettings, log: Logger, closer: Closer): Promise<void> {

@@ -34,6 +34,8 @@ export class Connection {
   /** Judges the connection again after a policy change; set by opaque (TCP) service. */
   onPolicyChange: (() => void) | null = null
   closed = false
+  /** An answer was written that must still arrive: ending waits for it. */
+  answered = false
 
   constructor(
     id: number,
@@ -59,6 +61,7 @@ export class Connection {
   cut(reset: boolean): void {
     if (this.stream !== this.socket) this.stream.destroy()
     else if (this.socket.destroyed) return
+    else if (this.answered) this.socket.destroySoon()
     else if (reset) this.socket.resetAndDestroy()
     else this.socket.destroy()
   }

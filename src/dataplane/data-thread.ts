@@ -8,7 +8,7 @@ import { TlsContexts } from '../tls/tls-contexts.ts'
 import type { SocketAddress } from '../address/socket-address.ts'
 import type { Snapshot } from '../discovery/snapshot.ts'
 import type { SecretSet } from '../identity/svid.ts'
-import type { Clock } from '../lifecycle/clock.ts'
+import type { Clock, Timer } from '../lifecycle/clock.ts'
 import { errorLine } from '../error.ts'
 import { ConnectionTable } from './connection-table.ts'
 import type { DataPlane } from './data-plane.ts'
@@ -30,6 +30,7 @@ export class DataThread {
   readonly #tell: Tell
   readonly #accessLog: AccessLog | null
   readonly #listeners: Listener[] = []
+  #idleCheck: Timer | null = null
 
   private constructor(plane: DataPlane, accessLog: AccessLog | null, tell: Tell) {
     this.#plane = plane
@@ -51,7 +52,7 @@ export class DataThread {
     const plane = await makePlane(settings, clock, accessLog, tell)
     const thread = new DataThread(plane, accessLog, tell)
     await thread.#listen(settings)
-    clock.every(settings.deadlines.tcpIdleMs, () => {
+    thread.#idleCheck = clock.every(settings.deadlines.tcpIdleMs, () => {
       for (const session of [...plane.sessions]) session.checkIdle()
     })
     return thread
@@ -116,6 +117,7 @@ export class DataThread {
   }
 
   #close(): void {
+    this.#idleCheck?.cancel()
     for (const listener of this.#listeners) listener.close()
     this.#plane.table.destroy()
     this.#plane.meshPool.destroyAll()

@@ -1,89 +1,32 @@
-/**
- * What is told about one request when it is over: the fields of the access log and the metrics (dataplane §11). It holds
- * values and does nothing; an exchange fills them in, an itinerary those that only it knows.
- */
-import type { RequestHead } from '../../http1/message.ts'
+/** An exchange's outcome as an access record: a copy of fields, made once when the exchange is over. */
+import type { AccessRecord } from '../../telemetry/access-record.ts'
 import type { Connection } from '../connection.ts'
-import type { ResponseFlag } from '../response-flag.ts'
+import type { DataPlane } from '../data-plane.ts'
+import { startRecord } from '../open-connection.ts'
+import type { Exchange } from './exchange.ts'
 
-const none: readonly string[] = []
-
-export class ExchangeRecord {
-  readonly owner: Connection | null
-  readonly head: RequestHead
-  /** performance.now() at the end of the request's head. */
-  readonly startedAt: number
-  /** As received, until the itinerary sets the normalized one. */
-  path: string
-  authority: string
-  requestId = ''
-  /** 0 when the client left before a response began. */
-  responseCode = 0
-  /** Comma-joined, '' for none. */
-  responseFlags = ''
-  responseCodeDetails = ''
-  connectionTerminationDetails = ''
-  upstreamTransportFailureReason = ''
-  /** Body bytes from downstream, and to it. */
-  bytesReceived = 0
-  bytesSent = 0
-  /** -1 until it is over. */
-  durationMs = -1
-  /** From sending the request to the response's head; -1 when none came. */
-  upstreamServiceTimeMs = -1
-  /** `address:port` */
-  upstreamHost = ''
-  upstreamCluster = ''
-  upstreamLocalAddress = ''
-  routeName = ''
-  /** Connections the request was sent on. */
-  attempts = 0
-  /** As the upstream sent them; empty for local answers. */
-  responseHeaders: readonly string[] = none
-  responseTrailers: readonly string[] = none
-  /** The itinerary's own, for its onFinish. */
-  data: unknown = null
-
-  constructor(head: RequestHead, owner: Connection | null) {
-    this.head = head
-    this.owner = owner
-    this.startedAt = performance.now()
-    this.path = head.target
-    this.authority = head.host
-  }
-
-  get method(): string {
-    return this.head.method
-  }
-
-  get protocol(): 'HTTP/1.0' | 'HTTP/1.1' {
-    return this.head.version === 10 ? 'HTTP/1.0' : 'HTTP/1.1'
-  }
-
-  /** Milliseconds since the epoch. */
-  get startTime(): number {
-    return performance.timeOrigin + this.startedAt
-  }
-
-  get userAgent(): string {
-    return first(this.head.headers, 'user-agent')
-  }
-
-  get xForwardedFor(): string {
-    return first(this.head.headers, 'x-forwarded-for')
-  }
-
-  /** From the trailers, or from the head of a trailers-only answer; '' when there is none. */
-  get grpcStatus(): string {
-    return first(this.responseTrailers, 'grpc-status') || first(this.responseHeaders, 'grpc-status')
-  }
-
-  flag(flag: ResponseFlag): void {
-    this.responseFlags = this.responseFlags === '' ? flag : `${this.responseFlags},${flag}`
-  }
-}
-
-function first(headers: readonly string[], name: string): string {
-  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1] as string
-  return ''
+export function exchangeRecord(exchange: Exchange, connection: Connection, plane: DataPlane): AccessRecord {
+  const record = startRecord(connection, plane)
+  record.startTime = exchange.startTime
+  record.durationMs = exchange.durationMs
+  record.method = exchange.method
+  record.path = exchange.path
+  record.protocol = exchange.protocol
+  record.authority = exchange.authority
+  record.responseCode = exchange.responseCode
+  record.responseFlags = exchange.responseFlags
+  record.responseCodeDetails = exchange.responseCodeDetails
+  record.connectionTerminationDetails = exchange.connectionTerminationDetails
+  record.upstreamTransportFailureReason = exchange.upstreamTransportFailureReason
+  record.bytesReceived = exchange.bytesReceived
+  record.bytesSent = exchange.bytesSent
+  record.upstreamServiceTimeMs = exchange.upstreamServiceTimeMs
+  record.forwardedFor = exchange.requestHeader('x-forwarded-for')
+  record.userAgent = exchange.requestHeader('user-agent')
+  record.requestId = exchange.requestId
+  record.upstreamHost = exchange.upstreamHost
+  record.upstreamCluster = exchange.upstreamCluster
+  record.upstreamLocalAddress = exchange.upstreamLocalAddress
+  record.routeName = exchange.routeName
+  return record
 }

@@ -31,7 +31,11 @@ export function serveHttpConnection(
         lingerMs: 2000,
       },
       serverHeader,
-      onRequest: service.onRequest,
+      onRequest(exchange) {
+        // While draining, whoever still comes is served, and told not to come again here (dataplane trap 44).
+        if (plane.draining && connection.direction === 'inbound') server.drain()
+        service.onRequest(exchange)
+      },
       onFinish: service.onFinish,
       onClose: ignore,
       onFault: plane.fault,
@@ -39,7 +43,6 @@ export function serveHttpConnection(
     connection,
   )
   connection.onDrain = () => server.drain()
-  if (plane.draining && connection.direction === 'inbound') server.drain()
   return server
 }
 

@@ -6,18 +6,16 @@ import type { Duplex } from 'node:stream'
 import type { CodecRefusal, RequestHandler, RequestHead } from '../../http1/message.ts'
 import { Framing } from '../../http1/message.ts'
 import { RequestParser } from '../../http1/request-parser.ts'
-import { chunkHead, lastChunk } from '../../http1/write-body.ts'
-import { responseHead } from '../../http1/write-head.ts'
 import type { Connection } from '../connection.ts'
 import type { Expiring } from '../timer-wheel.ts'
 import { WheelTimer } from '../timer-wheel.ts'
 import { localReply } from './deny-response.ts'
 import { Exchange } from './exchange.ts'
-import { Outbox } from './outbox.ts'
+import { ResponseWriter } from './response-writer.ts'
 import type { CloseReason, ServerOptions } from './server-options.ts'
 import { refusalText, unreadableHead } from './refusal-text.ts'
 import type { StreamOwner } from './stream-events.ts'
-import { own } from './stream-events.ts'
+import { disown, own } from './stream-events.ts'
 import type { Downstream } from './sides.ts'
 import { Pause } from './sides.ts'
 
@@ -32,7 +30,7 @@ export class ServerConnection implements Downstream, RequestHandler, StreamOwner
   feeding = false
   readonly #options: ServerOptions
   readonly #parser: RequestParser
-  readonly #out: Outbox
+  readonly #out: ResponseWriter
   readonly #timer: WheelTimer
   #exchange: Exchange | null = null
   #head: RequestHead | null = null
@@ -41,7 +39,6 @@ export class ServerConnection implements Downstream, RequestHandler, StreamOwner
   /** Bytes behind the request that is being served. */
   #held: Buffer | null = null
   #pauses = 0
-  #chunked = false
   #tunnel = false
   #draining = false
   /** Closes when the exchange is over. */
@@ -53,6 +50,8 @@ export class ServerConnection implements Downstream, RequestHandler, StreamOwner
   #closeAs: CloseReason = 'done'
   /** `requestsServed` when the deadline for the head under way was set. */
   #headSince = 0
+  /** Gets the stream when the head at hand is parsed. */
+  #takenBy: ((stream: Duplex) => void) | null = null
 
   constructor(stream: Duplex, options: ServerOptions, owner: Connection | null) {
     this.stream = stream
@@ -60,7 +59,7 @@ export class ServerConnection implements Downstream, RequestHandler, StreamOwner
     this.serverHeader = options.serverHeader
     this.#options = options
     this.#parser = new RequestParser(options.limits, this)
-    this.#out = new Outbox(stream)
+    this.#out = new ResponseWriter(stream)
     this.#timer = new WheelTimer(options.wheel, this)
     this.#timer.set(options.deadlines.headMs)
     own(stream, this)
@@ -83,6 +82,14 @@ export class ServerConnection implements Downstream, RequestHandler, StreamOwner
     this.lost('')
   }
 
+  /**
+   * For CONNECT, from inside `onRequest`: this connection is HTTP no longer. `then` gets the stream, paused, with every
+   * byte behind the head still to come; the exchange is never reported.
+   */
+  takeOver(then: (stream: Duplex) => void): void {
+    this.#takenBy = then
+  }
+
   /** True between requests: nothing is lost by closing. */
   get idle(): boolean {
     return this.#exchange === null && this.#requestDone && !this.#parser.busy
@@ -91,31 +98,17 @@ export class ServerConnection implements Downstream, RequestHandler, StreamOwner
   // Downstream: the exchange speaks.
 
   interim(status: number, reason: string, headers: string[]): void {
-    if (this.#head?.version === 10) return
-    this.#out.text(responseHead(status, reason, headers))
+    if (this.#head?.version !== 10) this.#out.bare(status, reason, headers)
   }
 
   respond(status: number, reason: string, headers: string[], framing: Framing, reusable: boolean): void {
-    const old = this.#head?.version === 10
-    let last = this.#last || this.#draining || !reusable || this.#head?.keepAlive !== true
-    this.#chunked = false
-    if (framing === Framing.Chunked || framing === Framing.UntilClose) {
-      if (old) last = true
-      else {
-        this.#chunked = true
-        headers.push('transfer-encoding', 'chunked')
-      }
-    }
-    if (last) headers.push('connection', 'close')
-    else if (old) headers.push('connection', 'keep-alive')
-    this.#last = last
-    this.#out.text(responseHead(status, reason, headers))
+    const last = this.#last || this.#draining || !reusable || this.#head?.keepAlive !== true
+    this.#last = this.#out.head(this.#head?.version ?? 11, last, status, reason, headers, framing)
   }
 
   startTunnel(status: number, reason: string, headers: string[]): void {
-    this.#out.text(responseHead(status, reason, headers))
+    this.#out.bare(status, reason, headers)
     this.#out.flush()
-    this.#chunked = false
     this.#tunnel = true
     this.#last = true
     const held = this.#held
@@ -130,17 +123,11 @@ export class ServerConnection implements Downstream, RequestHandler, StreamOwner
   }
 
   body(chunk: Buffer): void {
-    if (!this.#chunked) {
-      this.#out.chunk(chunk)
-      return
-    }
-    this.#out.text(chunkHead(chunk.length))
-    this.#out.chunk(chunk)
-    this.#out.text('\r\n')
+    this.#out.body(chunk)
   }
 
   end(trailers: readonly string[] | null): void {
-    if (this.#chunked) this.#out.text(lastChunk(trailers))
+    this.#out.end(trailers)
     if (this.#tunnel) {
       this.#out.flush()
       this.stream.end()
@@ -331,6 +318,7 @@ export class ServerConnection implements Downstream, RequestHandler, StreamOwner
       if (this.#closing || this.#tunnel || this.#mustHold() || used === 0) break
     }
     this.feeding = false
+    if (this.#takenBy !== null) return this.#handOver(this.#takenBy, rest)
     const exchange = this.#exchange
     if (parser.refusal !== null && !this.#closing) this.#refuse(parser.refusal)
     else if (this.#closing) this.#endSide()
@@ -364,6 +352,17 @@ export class ServerConnection implements Downstream, RequestHandler, StreamOwner
     const unread = new Exchange(this, unreadableHead, this.#options.wheel)
     this.#exchange = unread
     unread.reply(localReply(unreadableHead, refusal.status, text), refusal.reason, 'DPE')
+  }
+
+  #handOver(then: (stream: Duplex) => void, rest: Buffer): void {
+    this.#closing = true
+    this.#closed = true
+    this.#exchange = null
+    this.#timer.dispose()
+    disown(this.stream)
+    this.stream.pause()
+    if (rest.length > 0) this.stream.unshift(rest)
+    then(this.stream)
   }
 
   // Lingering close: we end our side and read on for a while, or unread bytes would reset the connection before the client

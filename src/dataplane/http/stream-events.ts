@@ -17,11 +17,21 @@ export interface StreamOwner {
 const owner = Symbol('stream owner')
 type Owned = Duplex & { [owner]: StreamOwner }
 
-/** Starts the flow of bytes; the stream has one owner for good. */
+/** Starts the flow of bytes; the stream has this owner until it is disowned. */
 export function own(stream: Duplex, by: StreamOwner): void {
   ;(stream as Owned)[owner] = by
   stream.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose).on('drain', onDrain)
   stream.resume()
+}
+
+/** Takes the listeners off again; pausing the stream is the caller's. */
+export function disown(stream: Duplex): void {
+  stream
+    .off('data', onData)
+    .off('end', onEnd)
+    .off('error', onError)
+    .off('close', onClose)
+    .off('drain', onDrain)
 }
 
 function onData(this: Duplex, chunk: Buffer): void {

@@ -3,11 +3,13 @@
  * mTLS like any captured connection. No byte of the tunnel moves before the upstream is there and named.
  */
 import { parseIp, formatIp } from '../../address/ip.ts'
+import { responseHead } from '../../http1/write-head.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
 import type { Connection } from '../connection.ts'
 import type { DataPlane } from '../data-plane.ts'
 import { localReply } from '../http/deny-response.ts'
 import type { Exchange } from '../http/exchange.ts'
+import { reasonPhrase } from '../http/reason-phrase.ts'
 import type { ServerConnection } from '../http/server-connection.ts'
 import type { World } from '../world.ts'
 import { meshAlpn } from './dial-endpoint.ts'
@@ -30,19 +32,22 @@ export function serveConnect(
     )
   }
   const cluster = clusterOf(found[1] as string, port, world)
-  // From here on the stream is ours: what followed the head is tunnel data.
-  connection.stream = server.takeOver()
-  connection.onDrain = null
-  const answer = (head: string): void => void connection.stream.write(head, 'latin1')
-  serveOutboundTcp(connection, cluster, meshAlpn.opaque, plane, {
-    onOpen: () => answer('HTTP/1.1 200 Connection Established\r\n\r\n'),
-    onFailure(status, body) {
-      const length = Buffer.byteLength(body)
-      answer(
-        `HTTP/1.1 ${status} ${status === 502 ? 'Bad Gateway' : 'Service Unavailable'}\r\ncontent-type: text/plain\r\ncontent-length: ${length}\r\nconnection: close\r\n\r\n${body}`,
-      )
-    },
+  server.takeOver((stream) => {
+    connection.onDrain = null
+    const answer = (head: string): void => void stream.write(head, 'latin1')
+    serveOutboundTcp(connection, cluster, meshAlpn.opaque, plane, {
+      onOpen: () => answer('HTTP/1.1 200 Connection Established\r\n\r\n'),
+      onFailure(status, body) {
+        answer(refusal(status, body))
+        connection.answered = true
+      },
+    })
   })
+}
+
+function refusal(status: number, body: string): string {
+  const headers = ['content-type', 'text/plain', 'content-length', String(body.length), 'connection', 'close']
+  return responseHead(status, reasonPhrase(status), headers) + body
 }
 
 function clusterOf(host: string, port: number, world: World): Cluster {
