@@ -67,6 +67,8 @@ const codings = [
   '"chunked"',
   'chunke',
   'chunkedd',
+  'chunked\t',
+  '\tchunked',
 ]
 const fields = [
   'X-A: b',
@@ -136,6 +138,9 @@ const extensions = [
   ';\n',
   ';a\n',
   ';a\rb',
+  ';a="\x01"',
+  ';a="\n"',
+  ';a="\\\x00"',
   ';=',
   ';a=',
   ';a;;b',
