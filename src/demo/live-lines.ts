@@ -58,7 +58,6 @@ const time = (iso: string): string => iso.slice(11, 23)
 
 /** Peers choose paths and hosts: no control character of theirs reaches a terminal, and no line grows without end. */
 function shown(text: string): string {
-   
   const plain = text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')
   return plain.length > 100 ? `${plain.slice(0, 97)}...` : plain
 }

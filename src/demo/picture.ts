@@ -47,6 +47,7 @@ function centred(text: string, width: number): string {
 /** Lines to copy; every one works as it stands. */
 export function thingsToTry({ frontend, backend, datastore }: Topology, config: string): string {
   const proxy = `http://${frontend.address}:${demoPorts.outbound}`
+  const policy = `${config}/${fileNames.backendPolicy}`
   const admin = `http://${frontend.address}:${demoPorts.admin}`
   return [
     'Try, in another terminal:',
@@ -63,9 +64,10 @@ export function thingsToTry({ frontend, backend, datastore }: Topology, config: 
     `  curl ${admin}/certs`,
     `  curl ${admin}/clusters`,
     `  curl ${admin}/stats/prometheus`,
-    '  # change the rules while they rule: edit, save, call again (or: sed on one line)',
+    '  # change the rules while they rule: these files are in force, whatever you save takes effect at once',
     `  ls ${config}`,
-    `  sed -i.bak 's/sa\\/${frontend.name}/sa\\/nobody/' ${config}/${fileNames.backendPolicy}`,
+    `  sed -i.bak 's/sa\\/${frontend.name}/sa\\/nobody/' ${policy}   # now call again; to undo:`,
+    `  mv ${policy}.bak ${policy}`,
     '',
     'Requests appear below as they happen. Ctrl-C ends everything.',
   ].join('\n')

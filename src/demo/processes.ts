@@ -85,12 +85,23 @@ export class Processes {
     gone()
     if (this.#stopping) return
     this.#failure.reject(
-      new DemoError('ERR_DEMO_PROCESS', `${name} ended (${how}): ${lastLine(logFile)}`, `read ${logFile}`),
+      new DemoError(
+        'ERR_DEMO_PROCESS',
+        `${name} ended (${how}): ${lastLine(readFileSync(logFile, 'utf8'))}`,
+        `read ${logFile}`,
+      ),
     )
   }
 }
 
-function lastLine(file: string): string {
-  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
-  return lines.at(-1)?.slice(0, 300) || 'it said nothing'
+/** What a log ends with, as text: most lines are JSON with a message. */
+export function lastLine(log: string): string {
+  const line = log.trimEnd().split('\n').at(-1)?.slice(0, 1000) ?? ''
+  if (line === '') return 'it said nothing'
+  try {
+    const { msg } = JSON.parse(line) as { msg?: unknown }
+    return typeof msg === 'string' ? `it last said "${msg}"` : line
+  } catch {
+    return line
+  }
 }

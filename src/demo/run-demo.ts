@@ -29,6 +29,7 @@ export async function runDemo(flags: DemoFlags): Promise<number> {
   const folder = await WorkingFolder.make(places)
   const processes = new Processes()
   const interrupt = interrupted(() => processes.kill())
+  let keep = flags.keep === true
   try {
     print(`sallyport demo: three services, each with a sidecar, and a control plane on ${places.prefix}.x`)
     const mesh = await Promise.race([
@@ -51,12 +52,16 @@ export async function runDemo(flags: DemoFlags): Promise<number> {
     print(
       failed === 0
         ? `all ${count} checks passed in ${seconds()}`
-        : `${failed} of ${count} checks failed; ${seconds()}`,
+        : `${failed} of ${count} checks failed in ${seconds()}; --keep leaves the logs`,
     )
     return failed === 0 ? 0 : 1
+  } catch (error) {
+    // The logs say why.
+    keep = true
+    throw error
   } finally {
     await processes.stop()
-    if (flags.keep === true) print(`the working folder is kept: ${folder.path}`)
+    if (keep) print(`the working folder is kept: ${folder.path}`)
     else await folder.remove()
     interrupt.forget()
   }

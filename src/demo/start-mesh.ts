@@ -47,8 +47,8 @@ export async function startMesh(options: StartOptions): Promise<RunningMesh> {
   await Promise.all(
     topology.tiers.map(async (tier) => {
       await Promise.all([
-        ready(`the sidecar of ${tier.name}`, tier.address, demoPorts.readiness, '/healthz/ready', processes),
-        ready(`the application of ${tier.name}`, tier.address, demoPorts.applicationHttp, '/', processes),
+        ready(`the sidecar of ${tier.name}`, tier.address, demoPorts.readiness, '/healthz/ready', options),
+        ready(`the application of ${tier.name}`, tier.address, demoPorts.applicationHttp, '/', options),
       ])
       progress(`${tier.name} is ready on ${tier.address}: application, sidecar, certificate, configuration`)
     }),
@@ -56,7 +56,8 @@ export async function startMesh(options: StartOptions): Promise<RunningMesh> {
   return { topology, folder, processes, log: (tier) => logs.get(tier) as AccessLines }
 }
 
-async function startControlPlane({ topology, folder, processes }: StartOptions): Promise<void> {
+async function startControlPlane(options: StartOptions): Promise<void> {
+  const { topology, folder, processes } = options
   const { meshAddress } = topology
   const args = ['mesh', '--config', folder.config, '--state', folder.state('mesh')]
   args.push(
@@ -66,7 +67,7 @@ async function startControlPlane({ topology, folder, processes }: StartOptions):
     `${meshAddress}:${demoPorts.meshAdmin}`,
   )
   processes.start('the control plane', programs.sallyport, args, folder.log('mesh.log')).resume()
-  await ready('the control plane', meshAddress, demoPorts.meshAdmin, '/ready', processes)
+  await ready('the control plane', meshAddress, demoPorts.meshAdmin, '/ready', options)
 }
 
 /** What `sallyport mesh token` prints, for each tier into its file. */
@@ -112,7 +113,7 @@ async function ready(
   address: string,
   port: number,
   path: string,
-  processes: Processes,
+  { folder, processes }: StartOptions,
 ): Promise<void> {
   const asked = eventually(
     () => call({ address, port, path }),
@@ -124,6 +125,6 @@ async function ready(
   throw new DemoError(
     'ERR_DEMO_LATE',
     `${who} is not ready after ${startMs / 1000} s: ${answer?.value.body ?? `no answer from ${address}:${port}`}`,
-    'try again on a less busy machine, or read its log with --keep',
+    `read the logs in ${folder.logs}`,
   )
 }
