@@ -168,7 +168,9 @@ describe('two pods and a wire between them', () => {
       sidecar(client, 'client', '10.77.1.1'),
       sidecar(server, 'backend', '10.77.2.1'),
     ])
-    await server.start(node, ['--no-warnings', 'test/netns/application.ts'], 'listening\n', asApplication)
+    const application = ['--no-warnings', 'test/netns/application.ts']
+    await server.start(node, application, 'listening\n', asApplication)
+    await router.start(node, application, 'listening\n', asApplication)
   })
   after(async () => {
     for (const one of made.toReversed()) await one.remove()
@@ -290,6 +292,33 @@ describe('two pods and a wire between them', () => {
       const near = call(client, asApplication, 'tcp', '127.0.0.1', port, 'hello')
       assert.ok(cut.includes(near.error ?? ''), `own application to ${port}: ${JSON.stringify(near)}`)
     }
+  })
+
+  test('a destination outside the mesh is passed through with its address unchanged', () => {
+    const { status, body = '' } = call(
+      client,
+      asApplication,
+      'http',
+      'http://10.77.1.1:8080/outside',
+      'outside.example',
+    )
+    assert.equal(status, 200, body)
+    const seen = JSON.parse(body) as { source: string; url: string; headers: Record<string, string> }
+    assert.deepEqual([seen.source, seen.url, seen.headers['host']], [clientIp, '/outside', 'outside.example'])
+  })
+
+  test('without its sidecar nothing leaves a pod and nothing enters it', async () => {
+    await serverSidecar.stop()
+    assert.deepEqual(call(client, asProxy, 'http', `http://${serverIp}:8080/`, host), {
+      error: 'ECONNREFUSED',
+    })
+    await clientSidecar.stop()
+    assert.deepEqual(call(client, asApplication, 'http', `http://${serviceIp}/`, host), {
+      error: 'ECONNREFUSED',
+    })
+    assert.deepEqual(call(client, asApplication, 'http', 'http://10.77.1.1:8080/', host), {
+      error: 'ECONNREFUSED',
+    })
   })
 
   test('after clean nothing of it is left, and traffic goes straight', () => {
