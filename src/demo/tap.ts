@@ -1,6 +1,6 @@
 /** Listens in: relays TCP from one address to another and keeps what passed, both ways. It understands no byte of it. */
 import { connect, createServer } from 'node:net'
-import type { Server, Socket } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 
 /** Bytes kept a direction; more pass unrecorded. */
 const mostKept = 1024 * 1024
@@ -26,6 +26,10 @@ export class Tap {
       tap.#server.once('error', reject)
       tap.#server.listen(listen.port, listen.address, () => resolve(tap))
     })
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
   }
 
   /** What clients sent, what the server sent, all connections one after another. */
