@@ -95,9 +95,24 @@ export interface ResponseHandler {
  *   class ResponseParser { constructor(limits, handler); expect(method: string): void  // before each response
  *     execute, refusal, busy, finish as above }
  *
+ * A message that became a tunnel has no onEnd: its parser stays busy and consumes nothing more. Interim responses have a
+ * head and no onEnd; execute() goes on to the final one. Bytes that answer no expected request are refused. After a
+ * refusal the number returned means nothing but that reading is over.
+ *
+ * Where two readings of the RFC are possible, the stricter one holds:
+ *   - an empty Host is refused everywhere, as http and https targets always have an authority; HTTP/1.0 may lack Host;
+ *   - the authority of an absolute or CONNECT target is `host`, whatever the (still required, still valid) Host says;
+ *   - hosts carry no escapes, commas, userinfo or empty ports; targets no `#`; absolute targets are http or https;
+ *   - Content-Length comes once, even when equal; a HTAB around it or around Transfer-Encoding refuses the message;
+ *   - Connection may not nominate Host, Content-Length or Transfer-Encoding in a request;
+ *   - CONNECT declares no body; neither do 1xx and 204;
+ *   - chunk extensions are written without blanks; trailers that frame refuse the message, trailers that authenticate,
+ *     route or describe the body are dropped (trailer-section.ts).
+ *
  * The writers (write-head.ts, write-body.ts):
  *   requestHead(method: string, target: string, headers: readonly string[]): string   // latin1, ends with CRLF CRLF
  *   responseHead(status: number, reason: string, headers: readonly string[]): string
  *   chunkHead(length: number): string ; lastChunk(trailers: readonly string[] | null): string
- * They trust their caller for framing headers but refuse (throw) CR, LF and NUL in any name or value.
+ * They trust their caller for framing headers but throw Http1WriteError for names and methods that are no tokens, for
+ * controls and for what latin1 cannot carry.
  */
