@@ -12,8 +12,8 @@ fail() {
 }
 
 need_root() {
-  [ "$(id -u)" = 0 ] || fail ERR_INTERCEPTION_NOT_ROOT "user $(id -u) may not change redirection" \
-    'run it as root with NET_ADMIN and NET_RAW, or add -n'
+  [ "$(id -u)" = 0 ] || fail ERR_INTERCEPTION_NOT_ROOT "user $(id -u) may neither read nor change redirection" \
+    'run it as root with NET_ADMIN and NET_RAW, or see redirect.sh -n'
 }
 
 # Names of the iptables that can be read, the most believable first.

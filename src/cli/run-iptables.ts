@@ -3,14 +3,13 @@ import { readFileSync } from 'node:fs'
 import { inboundSource, ports, proxyUserId } from '../bootstrap/ports.ts'
 import { parseAccounts } from '../interception/accounts.ts'
 import { commandRunner } from '../interception/command.ts'
-import { findIptables } from '../interception/iptables-binary.ts'
 import { InterceptionError } from '../interception/interception-error.ts'
 import { decodeRedirectOptions } from '../interception/redirect-options.ts'
 import type { RedirectDefaults, RedirectTexts } from '../interception/redirect-options.ts'
 import { redirectRules } from '../interception/redirect-rules.ts'
-import { applyRedirection, cleanRedirection } from '../interception/redirection.ts'
+import { applyRedirection, cleanRedirection, planCleaning } from '../interception/redirection.ts'
 import type { RedirectionResult } from '../interception/redirection.ts'
-import { applyInput, cleanInput } from '../interception/redirection-plan.ts'
+import { applyInput } from '../interception/redirection-plan.ts'
 import type { RuleSet } from '../interception/rule.ts'
 
 export type IptablesVerb = 'apply' | 'clean' | 'show'
@@ -33,6 +32,9 @@ export const redirectDefaults: RedirectDefaults = {
 
 /** Features of Istio's tool that are switched on by these variables and are not here: ignoring them would leave a gap. */
 const unsupported = ['ISTIO_META_DNS_CAPTURE', 'INVALID_DROP', 'ISTIO_DUAL_STACK'] as const
+
+/** Jumped to only when something is captured. */
+const captureTargets = new Set(['ISTIO_INBOUND', 'ISTIO_REDIRECT'])
 
 /** Resolves with the exit code: 0 done, 1 failed, 2 bad usage. */
 export async function runIptables(verb: IptablesVerb, flags: IptablesFlags): Promise<number> {
@@ -59,9 +61,7 @@ async function run(verb: IptablesVerb, flags: IptablesFlags, wanted: RuleSet): P
     return appliedLine(await applyRedirection(wanted, options, deps), wanted)
   }
   if (flags.dryRun === true) {
-    return (await findIptables(deps.run, wanted.family, binary))
-      .map(({ saved }) => cleanInput(saved, wanted))
-      .join('')
+    return (await planCleaning(wanted, { binary }, deps)).map(({ input }) => input).join('')
   }
   return cleanedLine(await cleanRedirection(wanted, { binary }, deps))
 }
@@ -97,9 +97,11 @@ function textOf(file: string): string {
 }
 
 function appliedLine({ did, variant }: RedirectionResult, wanted: RuleSet): string {
+  const captures = wanted.rules.some(({ words }) => captureTargets.has(words.at(-1) ?? ''))
   const what = `${wanted.rules.length} rules in ${wanted.chains.length} chains (iptables ${variant})`
-  if (did === 'unchanged') return `nothing to do: ${what} are in place\n`
-  return `${did === 'replaced' ? 'replaced redirection by' : 'applied'} ${what}\n`
+  const note = captures ? '' : '; they capture nothing: -b, -i and -q say what is captured'
+  if (did === 'unchanged') return `nothing to do: ${what} are in place${note}\n`
+  return `${did === 'replaced' ? 'replaced redirection by' : 'applied'} ${what}${note}\n`
 }
 
 function cleanedLine(results: readonly RedirectionResult[]): string {

@@ -56,27 +56,37 @@ export async function applyRedirection(
   return { did: state === 'absent' ? 'applied' : 'replaced', variant: iptables.variant, input }
 }
 
-/** Cleans every variant. `wanted`: the rules of the options given to clean, for those that only options can tell from other people's. */
+/** `wanted`: the rules of the options given to clean, for those that only options can tell from other people's. */
 export async function cleanRedirection(
   wanted: RuleSet,
   options: Pick<RedirectionOptions, 'binary'>,
   deps: RedirectionDeps,
 ): Promise<RedirectionResult[]> {
+  const plans = await planCleaning(wanted, options, deps)
+  for (const { iptables, input } of plans) if (input !== '') await restore(iptables, input, deps)
+  return plans.map(({ iptables, input }) => ({
+    did: input === '' ? 'nothing' : 'cleaned',
+    variant: iptables.variant,
+    input,
+  }))
+}
+
+/** What cleaning would feed to each variant's iptables-restore; '' where nothing of ours is. */
+export async function planCleaning(
+  wanted: RuleSet,
+  options: Pick<RedirectionOptions, 'binary'>,
+  deps: RedirectionDeps,
+): Promise<{ iptables: Iptables; input: string }[]> {
   needRoot(deps)
-  const done: RedirectionResult[] = []
-  for (const iptables of await findIptables(deps.run, wanted.family, options.binary)) {
-    const input = cleanInput(iptables.saved, wanted)
-    if (input !== '') await restore(iptables, input, deps)
-    done.push({ did: input === '' ? 'nothing' : 'cleaned', variant: iptables.variant, input })
-  }
-  return done
+  const found = await findIptables(deps.run, wanted.family, options.binary)
+  return found.map((iptables) => ({ iptables, input: cleanInput(iptables.saved, wanted) }))
 }
 
 function needRoot(deps: RedirectionDeps): void {
   if (deps.userId === 0) return
   throw new InterceptionError(
     'ERR_INTERCEPTION_NOT_ROOT',
-    `user ${deps.userId} may not change redirection`,
+    `user ${deps.userId} may neither read nor change redirection`,
     'run it as root with NET_ADMIN and NET_RAW, or use `sallyport iptables show`',
   )
 }

@@ -123,7 +123,8 @@ test('other rules, chains and tables are not touched', () => {
 })
 
 test('rules that differ are refused, and replaced whole with --reconcile', () => {
-  sallyport(0, 'apply', '-b', '80')
+  assert.match(sallyport(0, 'apply', '-q', '').out, /^applied 12 rules .*; they capture nothing: /)
+  sallyport(0, 'apply', '--reconcile', '-b', '80')
   const before = namespace.iptablesSave()
   assert.match(sallyport(1, 'apply', ...podOptions).error, /^error: ERR_INTERCEPTION_RESIDUE .*--reconcile/)
   assert.equal(namespace.iptablesSave(), before)

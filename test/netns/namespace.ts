@@ -23,6 +23,10 @@ export const asProxy: RunAs = { user: 1337, group: 1337 }
 export const repository = new URL('../../', import.meta.url).pathname
 
 let made = 0
+const existing = new Set<Namespace>()
+// A file that runs out of time is told to end: it must not leave namespaces and programs behind.
+process.once('SIGTERM', () => process.exit(143))
+process.once('exit', () => existing.forEach((namespace) => namespace.abandon()))
 
 export class Namespace {
   readonly name: string
@@ -32,6 +36,7 @@ export class Namespace {
     made += 1
     this.name = `sally-${process.pid}-${made}`
     must('ip', ['netns', 'add', this.name])
+    existing.add(this)
     this.ip('link set lo up')
   }
 
@@ -96,7 +101,14 @@ export class Namespace {
       child.kill('SIGKILL')
       await ended
     }
+    existing.delete(this)
     must('ip', ['netns', 'del', this.name])
+  }
+
+  /** Ends it without waiting, when the process is ending. */
+  abandon(): void {
+    for (const child of this.#running) child.kill('SIGKILL')
+    spawnSync('ip', ['netns', 'del', this.name], { timeout: 5000 })
   }
 
   #command(file: string, args: readonly string[], as?: RunAs): [string, ...string[]] {
