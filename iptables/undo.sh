@@ -18,6 +18,8 @@ while getopts 'nf:c:k:' letter; do
     *) exit 2 ;;
   esac
 done
+shift $((OPTIND - 1))
+[ $# = 0 ] || fail ERR_USAGE "too many arguments: $1" 'give options only' 2
 case $interfaces$virtual in *[!A-Za-z0-9_.@:,+-]*) fail ERR_INTERCEPTION_INTERFACE '-c or -k has what is no interface name' 'write names like eth0 with commas between' 2 ;; esac
 
 # From iptables-save output to iptables-restore input.
