@@ -14,8 +14,12 @@ import type { Logger } from '../telemetry/logger.ts'
 import { Readiness } from '../admin/readiness.ts'
 import { openAccessLogSink } from './access-log-sink.ts'
 import { reportConfiguration } from './report-configuration.ts'
+import { settleMemory } from './settle-memory.ts'
 import { shutdownAsked } from './shutdown.ts'
 import { serveAdmin } from './sidecar-admin.ts'
+
+/** Long enough for the start's own garbage to be garbage. */
+const settleAfterMs = 3000
 
 export async function runSidecar(
   flags: SidecarFlags,
@@ -93,6 +97,9 @@ async function runProxy(settings: SidecarSettings, log: Logger, closer: Closer):
     workload: `${workload.namespace}/${workload.name}`,
     interception: settings.dataplane.interception,
   })
+
+  const settled = Promise.all([secrets.first(), config.snapshots.first()])
+  void settled.then(() => systemClock.after(settleAfterMs, settleMemory))
 
   await shutdownAsked(quit.promise)
   readiness.terminate()

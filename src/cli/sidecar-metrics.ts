@@ -1,0 +1,119 @@
+/** Everything a scrape of a sidecar tells, gathered when asked: the threads' counts and the control thread's own state. */
+import { X509Certificate } from 'node:crypto'
+import type { ThreadMetrics } from '../dataplane/worker-protocol.ts'
+import type { SecretSet } from '../identity/svid.ts'
+import { systemClock } from '../lifecycle/clock.ts'
+import { Prometheus } from '../telemetry/prometheus.ts'
+import type { WorkerPool } from '../dataplane/worker-pool.ts'
+import type { ConfigSource } from '../discovery/config-source.ts'
+import type { Latest } from '../lifecycle/latest.ts'
+import type { AccessLogSink } from './access-log-sink.ts'
+import { version } from './version.ts'
+
+export interface MetricSources {
+  readonly workers: WorkerPool
+  readonly config: ConfigSource
+  readonly secrets: Latest<SecretSet>
+  readonly accessLog: AccessLogSink
+}
+
+export interface SidecarMetrics {
+  readonly contentType: string
+  readonly render: () => Promise<string>
+}
+
+export function sidecarMetrics({ workers, config, secrets, accessLog }: MetricSources): SidecarMetrics {
+  const prometheus = new Prometheus(version)
+  let threads: ThreadMetrics[] = []
+  const sum = (read: (thread: ThreadMetrics) => number): number =>
+    threads.reduce((total, thread) => total + read(thread), 0)
+  const one = (value: number) => [{ labels: {}, value }]
+  const { gauge, counter } = {
+    gauge: prometheus.gauge.bind(prometheus),
+    counter: prometheus.counter.bind(prometheus),
+  }
+
+  gauge({
+    name: 'sallyport_config_generation',
+    help: 'Configuration in force in every data thread',
+    read: () => one(workers.generation),
+  })
+  gauge({
+    name: 'sallyport_quarantined_objects',
+    help: 'Configuration objects that are not in force',
+    read: () => one(config.snapshots.value?.quarantine.length ?? 0),
+  })
+  gauge({
+    name: 'sallyport_config_connected',
+    help: '1 while the source of configuration answers',
+    read: () => one(config.status().connected ? 1 : 0),
+  })
+  counter({
+    name: 'sallyport_config_rejected_total',
+    help: 'Whole updates refused',
+    read: () => one(config.status().rejected),
+  })
+  gauge({
+    name: 'istio_agent_cert_expiry_seconds',
+    help: 'Seconds until the certificate in force expires; negative when it has',
+    read: () =>
+      secrets.value === undefined
+        ? []
+        : [{ labels: { resource_name: 'default' }, value: expirySeconds(secrets.value) }],
+  })
+  gauge({
+    name: 'sallyport_connections',
+    help: 'Live downstream connections',
+    read: () => [
+      { labels: { direction: 'inbound' }, value: sum(({ connections }) => connections.inbound) },
+      { labels: { direction: 'outbound' }, value: sum(({ connections }) => connections.outbound) },
+    ],
+  })
+  counter({
+    name: 'sallyport_refused_connections_total',
+    help: 'Connections closed before any chain served them, by reason',
+    read: () => refusals(threads),
+  })
+  gauge({
+    name: 'sallyport_event_loop_delay_p99_seconds',
+    help: 'Worst data thread since the last scrape',
+    read: () => one(Math.max(0, ...threads.map(({ loopDelayP99Ms }) => loopDelayP99Ms)) / 1000),
+  })
+  counter({
+    name: 'sallyport_access_log_dropped_total',
+    help: 'Access log lines lost to a slow reader',
+    read: () => one(accessLog.dropped),
+  })
+  counter({
+    name: 'sallyport_worker_replaced_total',
+    help: 'Data threads that died and were replaced',
+    read: () => one(workers.replaced),
+  })
+  counter({
+    name: 'sallyport_metric_series_overflow_total',
+    help: 'Connections whose labels found no room',
+    read: () => one(sum(({ overflowedSeries }) => overflowedSeries)),
+  })
+  return {
+    contentType: prometheus.contentType,
+    async render() {
+      threads = (await workers.ask('metrics')) as ThreadMetrics[]
+      return prometheus.render(threads.map(({ series }) => series))
+    },
+  }
+}
+
+function refusals(threads: readonly ThreadMetrics[]): { labels: { reason: string }; value: number }[] {
+  const total = new Map<string, number>()
+  for (const thread of threads) {
+    for (const [reason, count] of Object.entries(thread.refusals))
+      total.set(reason, (total.get(reason) ?? 0) + count)
+  }
+  return [...total].map(([reason, value]) => ({ labels: { reason }, value }))
+}
+
+function expirySeconds(secrets: SecretSet): number {
+  return Math.floor(
+    (new X509Certificate(secrets.certificateChain).validToDate.getTime() - systemClock.now()) / 1000,
+  )
+}
