@@ -18,7 +18,7 @@ import {
   strangersAreClosed,
 } from './tour/starting-policy.ts'
 import { tcpIsCarried } from './tour/tcp-echo.ts'
-import { wireIsEncrypted } from './tour/wire.ts'
+import { tapReadsPlaintext, wireIsEncrypted } from './tour/wire.ts'
 
 export const tour: readonly Check[] = [
   certificatesNameTheirWorkload,
@@ -27,6 +27,7 @@ export const tour: readonly Check[] = [
   chainPasses,
   forbiddenCallIsRefused,
   wireIsEncrypted,
+  tapReadsPlaintext,
   wrongIdentityIsRefused,
   strangersAreClosed,
   permissiveServesBoth,

@@ -74,7 +74,7 @@ test('an outbound request that arrived nowhere is told by the caller, with flag 
 
 test('no control character of a path reaches the terminal, and no path grows without end', () => {
   const escape = readableLine(written({ ...inbound, path: '/\u001b[2J\n\u009b0m' }), backend) ?? ''
-   
+
   assert.doesNotMatch(escape, /[\x00-\x1f\x7f-\x9f]/)
   assert.ok((readableLine(written({ ...inbound, path: `/${'a'.repeat(5000)}` }), backend) ?? '').length < 300)
 })
