@@ -26,6 +26,7 @@ const floors: Record<string, number> = {
   jwt: 2,
   discovery: 2,
   telemetry: 2,
+  'ext-authz': 2,
   dataplane: 3,
   admin: 3,
   agent: 3,
@@ -57,8 +58,8 @@ const open = new Set(['error', 'lifecycle'])
 const doors: Record<string, readonly string[]> = {
   picomatch: ['match'],
   'node:tls': ['tls'],
-  undici: ['jwt', 'admin', 'demo'],
-  '@grpc/grpc-js': ['sds', 'discovery', 'agent', 'ca', 'config-server'],
+  undici: ['jwt', 'admin', 'demo', 'ext-authz'],
+  '@grpc/grpc-js': ['sds', 'discovery', 'agent', 'ca', 'config-server', 'ext-authz'],
   '@grpc/proto-loader': ['proto'],
   'prom-client': ['telemetry'],
   pino: ['telemetry'],

@@ -3,6 +3,7 @@
  * request. Filled by `dataplane/`; knows no socket. Both are born complete so that every instance has one shape.
  */
 import type { Ip } from '../address/ip.ts'
+import type { RequestToken } from './request-token.ts'
 
 export class ConnectionContext {
   /** `spiffe://...` of the verified peer, or '' when there is none: plaintext, pass-through TLS. */
@@ -33,6 +34,8 @@ export class RequestContext {
   readonly host: string
   /** Flat list, lower-case name then value, in order of arrival; repeated headers stay repeated. */
   readonly headers: readonly string[]
+  /** Set after RequestAuthentication verified one and before ALLOW and DENY are judged; null = no valid token. */
+  token: RequestToken | null = null
 
   constructor(method: string, path: string, pathWithQuery: string, host: string, headers: readonly string[]) {
     this.method = method
