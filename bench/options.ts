@@ -17,12 +17,16 @@ export interface BenchOptions {
   readonly rounds: number
   /** Before each window, not counted. */
   readonly warmSeconds: number
+  /** Load on every contender before the first window, a mode; counts nowhere. */
+  readonly primeSeconds: number
   /** File of the results; null = bench/results/DATE-NAME.json, and no file at all for a smoke run. */
   readonly json: string | null
   readonly name: string
   /** Exit 1 when a target is missed. */
   readonly gate: boolean
   readonly keep: boolean
+  /** Run ours from src/ by type stripping, not as it is shipped. */
+  readonly source: boolean
 }
 
 export type ParsedOptions =
@@ -42,6 +46,7 @@ export const help = `usage: npm run bench -- [options]
   --json FILE        where results go (default bench/results/DATE-NAME.json, beside an SVG chart)
   --name NAME        names that file (default bench)
   --no-gate          exit 0 even when a target is missed
+  --source           run ours from src/ by type stripping instead of as built for the package
   --keep             leave configurations and logs behind and say where
 `
 
@@ -57,7 +62,7 @@ export function parseOptions(words: readonly string[]): ParsedOptions {
   for (let i = 0; i < words.length; i += 1) {
     const [name = '', attached] = (words[i] as string).split(/=(.*)/s, 2)
     if (name === '--help' || name === '-h') return { kind: 'help' }
-    if (['--smoke', '--no-gate', '--keep'].includes(name)) switches.add(name)
+    if (['--smoke', '--no-gate', '--keep', '--source'].includes(name)) switches.add(name)
     else if (name in lists || ['--connections', '--seconds', '--rounds', '--json', '--name'].includes(name)) {
       const value = attached ?? words[(i += 1)]
       if (value === undefined || value === '') return wrong(`${name} needs a value`)
@@ -89,10 +94,12 @@ export function parseOptions(words: readonly string[]): ParsedOptions {
       seconds,
       rounds,
       warmSeconds: smoke ? 0.4 : 0.7,
+      primeSeconds: smoke ? 0.5 : 3,
       json: texts.get('--json') ?? null,
       name,
       gate: !smoke && !switches.has('--no-gate'),
       keep: switches.has('--keep'),
+      source: switches.has('--source'),
     },
   }
 }

@@ -1,13 +1,14 @@
 /** Starts every contender that was asked for and is there, checks each, and says who is left out and why. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { version as ourVersion } from '../src/cli/version.ts'
 import type { Children } from './children.ts'
 import type { Contender, Surroundings, Target } from './contender.ts'
 import { findEnvoy, findHaproxy, findNginx } from './contenders/binaries.ts'
 import { startEnvoy } from './contenders/envoy.ts'
 import { startHaproxy } from './contenders/haproxy.ts'
 import { startNginx } from './contenders/nginx.ts'
+import { buildOurs, sourceProgram } from './contenders/our-program.ts'
+import type { OurProgram } from './contenders/our-program.ts'
 import { startOurs } from './contenders/ours.ts'
 import { writeIdentities } from './identities.ts'
 import type { Identities } from './identities.ts'
@@ -34,7 +35,8 @@ export async function startContenders(
   const identities = await writeIdentities(folder)
   const notes: string[] = []
   const failures: string[] = []
-  const starters = findStarters(identities, children)
+  const program = options.source ? sourceProgram : await buildOurs(folder)
+  const starters = findStarters(identities, program, children)
   const wanted = options.only.flatMap((name) => options.settings.map((settings) => ({ name, settings })))
   const contenders = await Promise.all(
     wanted.map(async ({ name, settings }, index) => {
@@ -72,13 +74,14 @@ export async function startContenders(
 
 function findStarters(
   identities: Identities,
+  program: OurProgram,
   children: Children,
 ): Readonly<Record<ContenderName, Starter | null>> {
   const nginx = findNginx()
   const haproxy = findHaproxy()
   const envoy = findEnvoy()
   return {
-    ours: (settings, around) => startOurs(ourVersion, settings, around, children),
+    ours: (settings, around) => startOurs(program, settings, around, children),
     nginx: nginx && ((settings, around) => startNginx(nginx, settings, around, identities, children)),
     haproxy: haproxy && ((settings, around) => startHaproxy(haproxy, settings, around, identities, children)),
     envoy: envoy && ((settings, around) => startEnvoy(envoy, settings, around, identities, children)),

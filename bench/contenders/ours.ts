@@ -24,12 +24,11 @@ import {
 import type { ClientPair } from '../load/window.ts'
 import type { Settings } from '../options.ts'
 import { untilListening } from '../until-listening.ts'
+import type { OurProgram } from './our-program.ts'
 import { writeOurConfiguration } from './ours-config.ts'
 
-const program = new URL('../../src/main.ts', import.meta.url).pathname
-
 export async function startOurs(
-  version: string,
+  program: OurProgram,
   settings: Settings,
   around: Surroundings,
   children: Children,
@@ -43,7 +42,7 @@ export async function startOurs(
   const config = join(folder, 'config')
   await writeOurConfiguration(config, { outboundAddress, singleHttp, singleTcp })
   const run = (name: string, args: readonly string[]): Promise<Child> =>
-    children.start(`ours-${settings}-${name}`, process.execPath, [...inspection(name), program, ...args])
+    children.start(`ours-${settings}-${name}`, process.execPath, [...inspection(name), program.main, ...args])
   const mesh = await run('mesh', ['mesh', '--config', config, '--state', state, '--listen', text(meshAt)])
   await untilListening(meshAt, mesh)
   const accessLog = (side: string): string => join(folder, `${side}.access.log`)
@@ -79,7 +78,7 @@ export async function startOurs(
   return {
     name: 'ours',
     settings,
-    version,
+    version: program.version,
     outbound,
     inbound,
     host: `${serviceHost}:8080`,
