@@ -44,7 +44,10 @@ export function openConnection(
   return null
 }
 
-/** Closes bare, as a listener without a matching chain does (dataplane §3.1 step 4), and says so once. */
+/**
+ * Closes bare, as a listener without a matching chain does (dataplane §3.1 step 4), and says so once: also when the
+ * connection is gone already, as it is after a handshake that the library refused.
+ */
 export function refuseConnection(
   connection: Connection,
   flag: string,
@@ -52,7 +55,8 @@ export function refuseConnection(
   plane: DataPlane,
   detail = '',
 ): void {
-  if (connection.closed) return
+  if (connection.refused) return
+  connection.refused = true
   plane.refusals.set(reason, (plane.refusals.get(reason) ?? 0) + 1)
   const record = startRecord(connection, plane)
   record.responseFlags = flag

@@ -55,6 +55,7 @@ export function forwardHttp(
   const { headers, requestId } = rewriteRequest(exchange.head, view.host, forwarding.rewrite)
   exchange.requestId = requestId
   exchange.upstreamCluster = forwarding.cluster
+  exchange.upstreamHost = forwarding.target.key
   exchange.forward(forwarding.target, view.target, headers)
 }
 
