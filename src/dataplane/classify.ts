@@ -25,14 +25,25 @@ export type Classified =
       /** True when the deadline decided: what was undecided counts as not TLS and not HTTP. */
       readonly timedOut: boolean
     }
-  /** The peer ended or broke the connection before it said enough: there is nobody to serve (dataplane §3.5). */
+  /** The peer ended or broke the connection before it said anything: there is nobody to serve (dataplane §3.5). */
   | { readonly kind: 'gone' }
+  /** The peer goes on without ever saying what it speaks: refuse it. */
+  | { readonly kind: 'endless' }
+
+/**
+ * Bytes looked at, the same ones again with each packet: 2 MiB are some ms of work, and a request line or ClientHello
+ * in packets of usual size needs less. A peer that sends one byte a packet gets 2 KiB.
+ */
+const mostLookedAt = 2 * 1024 * 1024
+const mostBytes = 64 * 1024
 
 type Stage = 'tls' | 'http' | 'done'
 
 /** Calls `done` once. The socket must be paused and unread; it is paused again, its bytes back in place, afterwards. */
 export function classify(socket: Duplex, options: ClassifyOptions, done: (result: Classified) => void): void {
   let bytes: Buffer | null = null
+  let lookedAt = 0
+  let exhausted = false
   let stage: Stage = options.tls ? 'tls' : options.http ? 'http' : 'done'
   if (stage === 'done') {
     done({ kind: 'known', hello: null, http: 'not-http', timedOut: false })
@@ -44,9 +55,21 @@ export function classify(socket: Duplex, options: ClassifyOptions, done: (result
       : null
 
   const onReadable = (): void => {
+    // Readable without anything to read: the peer has ended its side. What it said is all it will say, and must be put
+    // back before the end is read.
+    if (socket.readableLength === 0 && bytes !== null) {
+      settle(known('not-http', false))
+      return
+    }
     const chunk = socket.read() as Buffer | null
     if (chunk === null) return
     bytes = bytes === null ? chunk : Buffer.concat([bytes, chunk])
+    lookedAt += bytes.length
+    if (lookedAt > mostLookedAt || bytes.length > mostBytes) exhausted = true
+    look(bytes)
+    if (exhausted) settle({ kind: 'endless' })
+  }
+  const look = (bytes: Buffer): void => {
     if (stage === 'tls') {
       const peek = peekClientHello(bytes)
       if (peek.kind === 'client-hello') {

@@ -30,6 +30,7 @@ export function acceptInbound(socket: Socket, mapping: InboundMapping | null, pl
 function choose(call: InboundCall, first: Classified, plane: DataPlane): void {
   const { connection, port } = call
   if (first.kind === 'gone') return connection.cut(false)
+  if (first.kind === 'endless') return refuseConnection(connection, 'NR', 'undecided_first_bytes', plane)
   if (first.hello !== null) connection.sni = first.hello.sni ?? ''
   const offered = first.hello?.alpn ?? null
   const chain = chooseChain(portKind(port.protocol), port.mtls, offered, first.http)
@@ -70,6 +71,8 @@ function onPlainHttp(call: InboundCall, plane: DataPlane): void {
   const options = { tls: false, http: true, deadlineMs: settings.deadlines.requestHeadMs, clock }
   classify(call.connection.stream, options, (inside) => {
     if (inside.kind === 'gone') return call.connection.cut(false)
+    if (inside.kind === 'endless')
+      return refuseConnection(call.connection, 'NR', 'undecided_first_bytes', plane)
     // Neither: the HTTP codec answers 400 (dataplane §3.3, PROTO).
     serve(call, inside.http !== 'http2', plane)
   })

@@ -31,6 +31,7 @@ export function acceptOutbound(socket: Socket, plane: DataPlane): void {
 
 function route(connection: Connection, world: World, first: Classified, plane: DataPlane): void {
   if (first.kind === 'gone') return connection.cut(false)
+  if (first.kind === 'endless') return refuseConnection(connection, 'NR', 'undecided_first_bytes', plane)
   if (first.http === 'http1') return serveOutboundHttp(connection, connection.destination, plane)
   // Whatever is no HTTP/1.1 goes where it was going: to the service that owns the address, under that service's mTLS, or
   // through as it is. The client's own TLS keeps its server's name.
