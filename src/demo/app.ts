@@ -2,7 +2,7 @@
  * The little application of every tier, as a process: it answers, calls the next tier through its sidecar, and echoes
  * TCP. It knows nothing of mutual TLS, identities or policy; that is the point.
  */
-import { createServer as createHttpServer } from 'node:http'
+import { Agent, createServer as createHttpServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import { callAs } from './http-call.ts'
@@ -10,6 +10,8 @@ import { demoPorts, topology } from './topology.ts'
 import type { Tier } from './topology.ts'
 
 const mostBody = 1024 * 1024
+/** Connections to the sidecar beside us, kept. */
+const agent = new Agent({ keepAlive: true })
 
 export interface Application {
   readonly tier: Tier
@@ -22,6 +24,7 @@ type Answer = readonly [status: number, type: string, body: string]
 export async function answer(app: Application, request: IncomingMessage): Promise<Answer> {
   const url = new URL(request.url ?? '/', 'http://application')
   const body = await read(request)
+  if (body === null) return [413, 'text/plain', `no more than ${mostBody} bytes, please\n`]
   switch (url.pathname) {
     case '/whoami':
       return [200, 'application/json', `${JSON.stringify(whoami(app, request), null, 2)}\n`]
@@ -58,7 +61,7 @@ async function outward(from: Tier, url: string): Promise<Answer> {
   if (!URL.canParse(url) || !url.startsWith('http://'))
     return [400, 'text/plain', 'ask for /call?url=http://name.namespace/path\n']
   try {
-    const reply = await callAs(from, url)
+    const reply = await callAs(from, url, { agent })
     const type = reply.headers['content-type']
     return [reply.status, typeof type === 'string' ? type : 'text/plain', reply.body]
   } catch (error) {
@@ -66,13 +69,15 @@ async function outward(from: Tier, url: string): Promise<Answer> {
   }
 }
 
-async function read(request: IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of request) {
-    text += String(chunk)
-    if (text.length > mostBody) break
+/** The whole body, or null when it is too long; what is too long is still read, and forgotten. */
+async function read(request: IncomingMessage): Promise<string | null> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length <= mostBody) chunks.push(chunk)
   }
-  return text
+  return length > mostBody ? null : Buffer.concat(chunks).toString('utf8')
 }
 
 function serve(app: Application): void {

@@ -41,6 +41,10 @@ test('echo gives the body back', async () => {
   assert.equal((await ask('/echo', {}, 'there and back')).body, 'there and back')
 })
 
+test('a body beyond a megabyte is refused once it was read', async () => {
+  assert.equal((await ask('/echo', {}, 'x'.repeat(1024 * 1024 + 1))).status, 413)
+})
+
 test('a call that names no http URL is refused', async () => {
   for (const url of ['', 'file:///etc/passwd', 'nonsense'])
     assert.equal((await ask(`/call?url=${encodeURIComponent(url)}`)).status, 400)
