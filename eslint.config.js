@@ -4,7 +4,10 @@ import tseslint from 'typescript-eslint'
 const bans = [
   { selector: 'TSEnumDeclaration', message: 'enums do not survive type stripping: use an `as const` table' },
   { selector: 'ExportDefaultDeclaration', message: 'no default exports: a thing has one name everywhere' },
-  { selector: "CallExpression[callee.property.name='getPeerCertificate']", message: 'slow and spoofable: identity/ parses the DER, once a connection' },
+  {
+    selector: "CallExpression[callee.property.name='getPeerCertificate']",
+    message: 'slow and spoofable: identity/ parses the DER, once a connection',
+  },
 ]
 
 export default tseslint.config(

@@ -8,7 +8,9 @@ import { fileURLToPath } from 'node:url'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 rmSync('dist', { recursive: true, force: true })
-execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
+execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
+  stdio: 'inherit',
+})
 for (const file of globSync('src/**/*.{proto,json,yaml}')) cpSync(file, file.replace(/^src/, 'dist'))
 chmodSync('bin/sallyport.js', 0o755)
 process.stdout.write('dist/ is built\n')

@@ -46,6 +46,7 @@ export class Agent {
   readonly secrets = new Latest<SecretSet>()
   readonly rotation: Rotation
   readonly sds: SdsServer
+  #saving: Promise<void> = Promise.resolve()
 
   private constructor(rotation: Rotation, sds: SdsServer) {
     this.rotation = rotation
@@ -83,7 +84,8 @@ export class Agent {
     const agent = new Agent(rotation, sds)
     rotation.secret.subscribe((secret) => {
       agent.secrets.set(asSecretSet(secret, id.trustDomain))
-      store?.save(secret).catch((error: unknown) => {
+      if (store === null) return
+      agent.#saving = store.save(secret).catch((error: unknown) => {
         log.warn('the certificate cannot be stored; it serves on', { error: String(error) })
       })
     })
@@ -95,6 +97,8 @@ export class Agent {
   async close(): Promise<void> {
     this.rotation.close()
     await this.sds.close()
+    // A certificate that is being stored is stored: a restart without the CA may need it.
+    await this.#saving
   }
 
   destroy(): void {

@@ -49,7 +49,8 @@ export class Closer {
     try {
       for (const thing of this.#owned.toReversed()) {
         // One thing that fails to close must not keep the others open.
-        if (!cut) await Promise.race([Promise.resolve(thing.close()).catch(() => undefined), deadline.promise])
+        if (!cut)
+          await Promise.race([Promise.resolve(thing.close()).catch(() => undefined), deadline.promise])
         if (cut) thing.destroy?.('grace period over')
       }
     } finally {

@@ -37,7 +37,8 @@ export class ManualClock implements Clock {
     const end = this.#now + ms
     for (;;) {
       let due: Entry | null = null
-      for (const entry of this.#entries) if (entry.at <= end && (due === null || entry.at < due.at)) due = entry
+      for (const entry of this.#entries)
+        if (entry.at <= end && (due === null || entry.at < due.at)) due = entry
       if (due === null) break
       this.#now = Math.max(this.#now, due.at)
       if (due.every === null) this.#entries.delete(due)

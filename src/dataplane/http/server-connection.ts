@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type { CodecRefusal, RequestHandler, RequestHead } from '../../http1/message.ts'
-import { Framing } from '../../http1/message.ts'
+import type { Framing } from '../../http1/message.ts'
 import { RequestParser } from '../../http1/request-parser.ts'
 import type { Connection } from '../connection.ts'
 import type { Expiring } from '../timer-wheel.ts'
