@@ -10,7 +10,7 @@ export async function demandFreeAddresses(topology: Topology): Promise<void> {
   const problems = await Promise.all(wanted.map((place) => tryListening(place)))
   const index = problems.findIndex((problem) => problem !== null)
   const [place, problem] = [wanted[index], problems[index]]
-  if (place !== undefined && problem) throw inTheWay(place, problem)
+  if (place !== undefined && problem) throw inTheWay(place, problem, topology)
 }
 
 function tryListening({ address, port }: Listens): Promise<string | null> {
@@ -21,13 +21,15 @@ function tryListening({ address, port }: Listens): Promise<string | null> {
   })
 }
 
-function inTheWay({ address, port, who }: Listens, problem: string): DemoError {
+function inTheWay({ address, port, who }: Listens, problem: string, topology: Topology): DemoError {
   const what = `${who} cannot listen on ${address}:${port}`
   if (problem === 'EADDRNOTAVAIL') {
+    // Linux has all of 127/8; macOS has what was added.
+    const last = [...new Set(listeners(topology).map((place) => place.address.split('.').at(-1)))].join(' ')
     return new DemoError(
       'ERR_DEMO_ADDRESS',
       `${what}: this machine has no such loopback address`,
-      `add it (macOS: sudo ifconfig lo0 alias ${address} up, likewise the others) or choose --prefix`,
+      `add it; on macOS: for n in ${last}; do sudo ifconfig lo0 alias ${topology.prefix}.$n up; done`,
     )
   }
   const why = problem === 'EADDRINUSE' ? 'the port is in use, perhaps by another demo' : problem
