@@ -4,7 +4,7 @@
  */
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { countLines } from './access-log-lines.ts'
 import { Children } from './children.ts'
 import type { Contender } from './contender.ts'
@@ -16,9 +16,12 @@ import type { BenchOptions } from './options.ts'
 import { memory } from './process-usage.ts'
 import { chart } from './report/chart.ts'
 import { describeMachine, machine } from './report/machine.ts'
+import type { Machine } from './report/machine.ts'
+import type { Line } from './report/summary.ts'
 import { summarize } from './report/summary.ts'
 import { table } from './report/table.ts'
 import { judge } from './report/targets.ts'
+import type { Verdict } from './report/targets.ts'
 import { startContenders } from './start-contenders.ts'
 
 const here = (path: string): string => new URL(path, import.meta.url).pathname
@@ -142,26 +145,33 @@ function progress(done: number, all: number, what: string): void {
   else if (done % 20 === 0) say(`${done + 1}/${all} ${what}`)
 }
 
-type Results = Parameters<typeof chart>[0] extends readonly (infer L)[]
-  ? {
-      readonly date: string
-      readonly machine: ReturnType<typeof machine>
-      readonly versions: Record<string, string>
-      readonly lines: readonly L[]
-    } & Record<string, unknown>
-  : never
+interface Results {
+  readonly date: string
+  readonly machine: Machine
+  readonly versions: Readonly<Record<string, string>>
+  readonly lines: readonly Line[]
+  readonly samples: readonly Sample[]
+  readonly notes: readonly string[]
+  readonly options: BenchOptions
+  readonly idle: readonly object[]
+  readonly verdicts: readonly Verdict[]
+}
 
 async function keepResults(options: BenchOptions, results: Results): Promise<void> {
+  const { date, machine, versions, lines, samples } = results
   const file =
-    options.json ?? (options.smoke ? null : here(`results/${results.date.slice(0, 10)}-${options.name}.json`))
+    options.json ?? (options.smoke ? null : here(`results/${date.slice(0, 10)}-${options.name}.json`))
   if (file === null) return
   await mkdir(here('results'), { recursive: true })
-  await writeFile(file, `${JSON.stringify(results, null, 1)}\n`)
-  say(`results: ${file}`)
+  // A sample a line: hundreds of them stay readable in a diff.
+  const summary = JSON.stringify({ ...results, samples: undefined }, null, 1).slice(0, -2)
+  const raw = samples.map((sample) => JSON.stringify(sample)).join(',\n  ')
+  await writeFile(file, `${summary},\n "samples": [\n  ${raw}\n ]\n}\n`)
+  say(`results: ${relative(process.cwd(), file)}`)
   if (options.json !== null) return
-  const versions = Object.entries(results.versions).map(([name, version]) => `${name} ${version}`)
-  const caption = `${results.date.slice(0, 10)}, ${results.machine.processor}, ${results.machine.cores} cores; ${versions.join(', ')}`
-  const svg = chart(results.lines, caption)
+  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
+  const caption = `${date.slice(0, 10)}, ${machine.processor}, ${machine.cores} cores; ${named.join(', ')}`
+  const svg = chart(lines, caption)
   await writeFile(file.replace(/json$/, 'svg'), svg)
   await writeFile(here('results/latest.svg'), svg)
 }
