@@ -1,0 +1,188 @@
+/**
+ * The documents against the source: what the program can say is documented, and what the documents name exists. It judges
+ * names and links, not sentences.
+ */
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { ports } from '../src/bootstrap/ports.ts'
+import { responseFlags } from '../src/dataplane/response-flag.ts'
+import { accessLine } from '../src/telemetry/access-log.ts'
+import { AccessRecord } from '../src/telemetry/access-record.ts'
+
+const read = (file: string): string => readFileSync(file, 'utf8')
+const sources = globSync('src/**/*.ts').toSorted()
+const documents = [
+  ...globSync('*.md'),
+  ...globSync('{docs,deploy,iptables,bench}/**/*.md').filter((file) => !file.includes('node_modules')),
+].toSorted()
+const operating = read('docs/operating.md')
+
+/** Text between backticks of a document. */
+const quoted = (text: string): Set<string> =>
+  new Set([...text.matchAll(/`([^`\n]+)`/g)].map((found) => found[1] ?? ''))
+const missing = (wanted: Iterable<string>, from: Set<string>): string[] =>
+  [...new Set(wanted)].filter((one) => !from.has(one)).toSorted()
+
+/** Codes of Node and OpenSSL, which this program reads and never raises. */
+const foreignCode = /^ERR_(SSL_|TLS_|UNKNOWN$)|_$/
+
+test('every error code is documented, and every documented code exists', () => {
+  const used = sources.flatMap((file) => [...read(file).matchAll(/\bERR_[A-Z0-9_]+/g)].map(([code]) => code))
+  const raised = new Set(used.filter((code) => !foreignCode.test(code)))
+  const documented = new Set(
+    [...read('docs/errors.md').matchAll(/^\| `(ERR_[A-Z0-9_]+)` \|/gm)].map((found) => found[1] ?? ''),
+  )
+  assert.deepEqual(
+    { undocumented: missing(raised, documented), unknown: missing(documented, raised) },
+    { undocumented: [], unknown: [] },
+  )
+})
+
+test('every metric is documented, and every documented metric exists', () => {
+  const names = [...globSync('src/telemetry/*.ts'), ...globSync('src/cli/*.ts')].flatMap((file) =>
+    [...read(file).matchAll(/'((?:istio|sallyport)_[a-z0-9_]+)'/g)].map((found) => found[1] ?? ''),
+  )
+  const made = new Set(names)
+  assert.ok(made.size > 15, `only ${made.size} metrics found in the source`)
+  const documented = new Set(
+    [...quoted(operating)].filter((name) => /^(istio|sallyport)_[a-z0-9_]+$/.test(name)),
+  )
+  assert.deepEqual(
+    { undocumented: missing(made, documented), unknown: missing(documented, made) },
+    { undocumented: [], unknown: [] },
+  )
+})
+
+test('every port of the table is documented', () => {
+  const rows = new Set([...operating.matchAll(/^\| (\d+) \|/gm)].map((found) => found[1] ?? ''))
+  const table = Object.values(ports).map(String)
+  assert.deepEqual([missing(table, rows), missing(rows, new Set(table))], [[], []])
+})
+
+test('every key of the access log is documented, and every documented key is written', () => {
+  const written = new Set(Object.keys(JSON.parse(accessLine(new AccessRecord())) as object))
+  const section = /## Access log\n([\s\S]*?)\n## /.exec(operating)?.[1] ?? ''
+  const documented = new Set(
+    [...section.matchAll(/^\| (`[^|]+) \|/gm)].flatMap((found) => [...quoted(found[1] ?? '')]),
+  )
+  assert.deepEqual([missing(written, documented), missing(documented, written)], [[], []])
+})
+
+test('every response flag is documented with its fault, status and meaning', () => {
+  for (const [flag, { fault, status, meaning }] of Object.entries(responseFlags)) {
+    const row = `| \`${flag}\` | ${fault} | ${status === 0 ? 'none' : status} | ${meaning} |`
+    assert.ok(operating.includes(row), `docs/operating.md lacks ${row}`)
+  }
+})
+
+test('every reason for which a connection is refused is documented', () => {
+  const reasons = globSync('src/dataplane/**/*.ts').flatMap((file) =>
+    [...read(file).matchAll(/refuseConnection\(\s*[^;]*?;|refuseConnection\(\s*[^;]*?$/gm)].flatMap(
+      ([call]) => [...call.matchAll(/'([a-z]+(?:_[a-z]+)+)'/g)].map((found) => found[1] ?? ''),
+    ),
+  )
+  assert.ok(reasons.length > 5)
+  assert.deepEqual(missing(reasons, quoted(operating)), [])
+})
+
+test('relative links lead to files', () => {
+  const broken = documents.flatMap((file) =>
+    [...read(file).matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)]
+      .map((found) => found[1] ?? '')
+      .filter((link) => !/^[a-z]+:/.test(link) && !existsSync(join(dirname(file), link)))
+      .map((link) => `${file} -> ${link}`),
+  )
+  assert.deepEqual(broken, [])
+})
+
+test('every source or test file a document names exists', () => {
+  const lost = documents.flatMap((file) =>
+    [...quoted(read(file))]
+      .flatMap(
+        (text) => text.match(/\b(?:src|test|bench|deploy|iptables|docs|scripts)\/[\w./-]*\w\.\w+/g) ?? [],
+      )
+      .filter((path) => !path.startsWith('bench/results/') && !existsSync(path))
+      .map((path) => `${file}: ${path}`),
+  )
+  assert.deepEqual(lost, [])
+})
+
+test('every test that docs/conformance.md names exists in its file', () => {
+  const rows = [...read('docs/conformance.md').matchAll(/`(test\/[\w./-]+\.test\.ts)`: ([^|;]+)/g)]
+  assert.ok(rows.length > 50, `only ${rows.length} tests are named`)
+  const lost = rows.flatMap(([, file = '', names = '']) => {
+    const text = existsSync(file) ? read(file).replaceAll("\\'", "'") : ''
+    return [...names.matchAll(/“([^”]+)”/g)]
+      .map((found) => found[1] ?? '')
+      .filter((name) => !text.includes(name))
+      .map((name) => `${file}: ${name}`)
+  })
+  assert.deepEqual(lost, [])
+})
+
+const run = promisify(execFile)
+const help = async (command: string): Promise<string> =>
+  (await run(process.execPath, ['--no-warnings', 'src/main.ts', ...command.split(' '), '--help'])).stdout
+
+/** Words of a command line up to where the shell takes over; continued lines are joined before. */
+function calls(text: string): { command: string; options: string[] }[] {
+  const found: { command: string; options: string[] }[] = []
+  for (const line of text.replace(/\\\n\s*/g, ' ').split('\n')) {
+    for (const [, rest = ''] of line.matchAll(/(?:\bsallyport(?:\.js)? |npm start -- )([^`|;)]*)/g)) {
+      const words = (line.includes('npm start --') ? `demo ${rest}` : rest).trim().split(/\s+/)
+      const [first = '', second = ''] = words
+      if (!commands.includes(first)) continue
+      const command = commands.includes(`${first} ${second}`) ? `${first} ${second}` : first
+      found.push({
+        command,
+        options: words.filter((word) => /^--?[a-z]/.test(word)).map((word) => word.replace(/[,.:].*$/, '')),
+      })
+    }
+  }
+  return found
+}
+const commands = [
+  'demo',
+  'sidecar',
+  'proxy',
+  'agent',
+  'mesh',
+  'mesh token',
+  'iptables',
+  'iptables apply',
+  'iptables clean',
+  'iptables show',
+]
+
+test('every command and option that the documents show exists', async () => {
+  const helps = new Map(
+    await Promise.all(commands.map(async (command) => [command, await help(command)] as const)),
+  )
+  const shown = [...documents, ...globSync('deploy/**/*.{service,yaml}'), 'Dockerfile']
+  const wrong = shown.flatMap((file) =>
+    calls(read(file)).flatMap(({ command, options }) =>
+      options
+        .filter((option) => !optionsOf(helps.get(command) ?? '').has(option))
+        .map((option) => `${file}: sallyport ${command} ${option}`),
+    ),
+  )
+  assert.deepEqual(wrong, [])
+  // The other way: what sidecar and mesh can be told is on the page.
+  const documented = new Set([...operating.matchAll(/--[a-z-]+/g)].map(([option]) => option))
+  for (const command of ['sidecar', 'proxy', 'agent', 'mesh', 'mesh token']) {
+    const long = [...optionsOf(helps.get(command) ?? '')].filter((option) => option.startsWith('--'))
+    assert.deepEqual(missing(long, documented), [], `sallyport ${command}`)
+  }
+})
+
+function optionsOf(text: string): Set<string> {
+  return new Set(
+    [...text.matchAll(/^\s+(-\w, )?(--[a-z-]+)/gm)].flatMap((found) =>
+      [found[1]?.slice(0, 2), found[2]].filter((option) => option !== undefined),
+    ),
+  )
+}
