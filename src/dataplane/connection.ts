@@ -34,6 +34,8 @@ export class Connection {
   /** Judges the connection again after a policy change; set by opaque (TCP) service. */
   onPolicyChange: (() => void) | null = null
   closed = false
+  /** Ended before anything served it: said once. */
+  refused = false
   /** An answer was written that must still arrive: ending waits for it. */
   answered = false
 

@@ -24,7 +24,7 @@ export interface DataPlane {
   readonly applicationPool: UpstreamPool
   readonly meshPool: UpstreamPool
   readonly originalDestination: OriginalDestination
-  readonly ownPorts: ReadonlySet<number>
+  readonly ownPorts: Set<number>
   /** Addresses our own ports are bound on: with `ownPorts`, what must never be dialled. */
   readonly ownAddresses: ReadonlySet<string>
   /** Uniform in [0, 1). */

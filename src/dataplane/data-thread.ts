@@ -130,13 +130,19 @@ export class DataThread {
   async #listen(settings: DataplaneSettings): Promise<void> {
     const plane = this.#plane
     for (const address of settings.inboundCapture) {
-      await this.#bind('inbound', address, settings, (socket) => acceptInbound(socket, null, plane))
+      await this.#bind('inbound', address, settings, (socket) => acceptInbound(socket, null, plane), true)
     }
     for (const mapping of settings.inboundMappings) {
-      await this.#bind('inbound', mapping.listen, settings, (socket) => acceptInbound(socket, mapping, plane))
+      await this.#bind(
+        'inbound',
+        mapping.listen,
+        settings,
+        (socket) => acceptInbound(socket, mapping, plane),
+        false,
+      )
     }
     for (const address of settings.outbound) {
-      await this.#bind('outbound', address, settings, (socket) => acceptOutbound(socket, plane))
+      await this.#bind('outbound', address, settings, (socket) => acceptOutbound(socket, plane), true)
     }
   }
 
@@ -145,12 +151,15 @@ export class DataThread {
     address: SocketAddress,
     settings: DataplaneSettings,
     onConnection: Parameters<typeof Listener.bind>[1],
+    /** Not where the mesh reaches the application: a workload may call its own service. */
+    own: boolean,
   ): Promise<void> {
     const listener = await Listener.bind(
       { address, reusePort: settings.reusePort, maxConnections: settings.maxConnections },
       onConnection,
     )
     this.#listeners.push(listener)
+    if (own) this.#plane.ownPorts.add(listener.address.port)
     this.#tell({ type: 'listening', direction, address: listener.address })
   }
 }

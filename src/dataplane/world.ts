@@ -39,6 +39,11 @@ export function buildWorld(snapshot: Snapshot, previous: World | null): World {
   }
 }
 
+/** Whether a peer without mTLS is not served on a port (any more). */
+export function refusesPlaintext(world: World, port: number): boolean {
+  return inboundPort(world, port).mtls === 'STRICT'
+}
+
 /** How a workload port is served: as declared, or undeclared with the workload's default mode. */
 export function inboundPort(world: World, port: number): InboundPort {
   return world.ports.get(port) ?? { port, protocol: 'auto', mtls: world.snapshot.defaultMtls, service: null }

@@ -116,6 +116,7 @@ export class Harness {
       mesh: { ...meshConfig, ...mesh },
       workload: web,
       authorizationPolicies: [],
+      requestAuthentications: [],
       tokenRefusals: [],
       peerAuthentications: [],
       destinationRules: [],

@@ -5,6 +5,7 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import type { TestContext } from 'node:test'
 import type { Issued } from './test-ca.ts'
@@ -170,16 +171,16 @@ export function dialTls(
 ): Promise<WirePeer> {
   const { identity = null, alpn = [], servername, maxVersion } = options
   const socket = connect({ port, host, allowHalfOpen: true })
-  const stream = connectTls({
+  const settings: ConnectionOptions = {
     socket,
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
-    allowHalfOpen: true,
     ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
     ...(servername === undefined ? {} : { servername }),
     ...(identity === null ? {} : { cert: identity.certificateChain, key: identity.privateKey }),
     ...(maxVersion === undefined ? {} : { maxVersion }),
-  })
+  }
+  const stream = connectTls(settings)
   socket.on('error', () => undefined)
   t.after(() => {
     stream.destroy()

@@ -35,6 +35,8 @@ export class ExchangeFields {
   upstreamHost = ''
   upstreamCluster = ''
   upstreamLocalAddress = ''
+  /** Who answered, as proven by its certificate: '' before that, and outside the mesh. */
+  upstreamPrincipal = ''
   routeName = ''
   /** Connections the request was sent on. */
   attempts = 0

@@ -198,6 +198,7 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
     this.attempts += 1
     this.upstreamHost = upstream.info.remoteAddress
     this.upstreamLocalAddress = upstream.info.localAddress
+    this.upstreamPrincipal = upstream.info.peer?.id.uri ?? ''
     this.#sentAt = performance.now()
     const framing = this.head.framing
     try {

@@ -64,6 +64,7 @@ function dialApplication(dial: ApplicationDial, plane: DataPlane): Dial {
     const socket = connect({
       host: dial.target.address,
       port: dial.target.port,
+      allowHalfOpen: true,
       noDelay: true,
       ...(dial.source === null ? {} : { localAddress: dial.source }),
     })

@@ -13,6 +13,7 @@ import { viewRequest } from '../http/request-view.ts'
 import { serveHttpConnection } from '../http/serve-connection.ts'
 import { exchangeRecord } from '../http/exchange-record.ts'
 import { inboundLabels } from '../traffic-labels.ts'
+import { refusesPlaintext } from '../world.ts'
 import type { World } from '../world.ts'
 import type { InboundCall } from './inbound-call.ts'
 import { bearsToken } from './bears-token.ts'
@@ -31,7 +32,7 @@ export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
   let boundWorld: World = call.world
   let bound: BoundPolicy = bind(boundWorld.httpPolicy, context)
 
-  serveHttpConnection(connection, plane, plane.settings.serverHeader.inbound, {
+  const server = serveHttpConnection(connection, plane, plane.settings.serverHeader.inbound, {
     onRequest(exchange) {
       const world = plane.world ?? call.world
       if (world !== boundWorld) {
@@ -67,6 +68,11 @@ export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
       plane.finished(record)
     },
   })
+  // A request under way was allowed and is finished; nothing further comes in plaintext when only mTLS is served.
+  connection.onPolicyChange = () => {
+    const { world } = plane
+    if (connection.peer === null && world !== null && refusesPlaintext(world, port.port)) server.drain()
+  }
 }
 
 function refuse(exchange: Exchange, status: number, reason: string): void {

@@ -8,6 +8,7 @@ import type { DataPlane } from '../data-plane.ts'
 import { OpaqueSession } from '../opaque-session.ts'
 import { startRecord } from '../open-connection.ts'
 import { inboundLabels } from '../traffic-labels.ts'
+import { refusesPlaintext } from '../world.ts'
 import type { InboundCall } from './inbound-call.ts'
 import { applicationDial } from './application-dial.ts'
 import { forwardTcp } from './forward-tcp.ts'
@@ -38,6 +39,11 @@ export function serveInboundTcp(call: InboundCall, plane: DataPlane): void {
   }
   // Registered before it is judged: a policy that changes now finds the connection and judges it again.
   connection.onPolicyChange = () => {
+    // The port's mode is policy as well: what came in plaintext may not stay when only mTLS is served.
+    if (connection.peer === null && refusesPlaintext(plane.world ?? world, port.port)) {
+      record.decision = 'plaintext_refused'
+      return session.fail('NR', 'plaintext_refused')
+    }
     const decision = judge()
     if (!decision.allowed) session.fail('', decision.detail)
   }

@@ -29,8 +29,7 @@ export function dialEndpoint(dial: EndpointDial, plane: DataPlane, done: (result
   const { endpoint } = dial
   const { tls } = endpoint
   if (tls.mode === 'refused') return process.nextTick(done, failed('refused', tls.reason))
-  const loop = plane.ownPorts.has(endpoint.port) && plane.ownAddresses.has(endpoint.address)
-  if (loop) return process.nextTick(done, failed('refused', 'the destination is this proxy itself'))
+  if (isSelf(endpoint.address, endpoint.port, plane)) return process.nextTick(done, self)
   const socket = connect({ host: endpoint.address, port: endpoint.port, allowHalfOpen: true, noDelay: true })
   const timer = plane.clock.after(dial.timeoutMs, () => socket.destroy(timedOut))
   const onError = (error: NodeJS.ErrnoException): void => {
@@ -43,6 +42,11 @@ export function dialEndpoint(dial: EndpointDial, plane: DataPlane, done: (result
     socket.off('error', onError)
     // Errors from here on are read from `close` by whoever owns the stream.
     socket.on('error', () => undefined)
+    // A name may have led here as well: `localhost`, `0.0.0.0`, or whatever a resolver answers.
+    if (isSelf(socket.remoteAddress ?? '', endpoint.port, plane)) {
+      socket.destroy()
+      return done(self)
+    }
     const info = {
       remoteAddress: `${socket.remoteAddress}:${socket.remotePort}`,
       localAddress: `${socket.localAddress}:${socket.localPort}`,
@@ -59,7 +63,14 @@ export function dialEndpoint(dial: EndpointDial, plane: DataPlane, done: (result
   })
 }
 
+/** Our own ports where they are bound: a request sent there would come back for ever. */
+function isSelf(address: string, port: number, plane: DataPlane): boolean {
+  return plane.ownPorts.has(port) && plane.ownAddresses.has(address)
+}
+
 const timedOut = new Error('connect timeout')
+
+const self = failed('refused', 'the destination is this proxy itself')
 
 function failed(kind: FailureKind, reason: string): DialResult {
   return { ok: false, failure: { kind, reason } }

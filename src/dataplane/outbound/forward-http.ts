@@ -20,6 +20,10 @@ export interface OutboundOutcome {
   readonly series: Series
   /** Identity of the server that was asked for, '' outside the mesh. */
   readonly serverUri: string
+  /** TLS was asked for: a server that did not prove itself is unverified, not plaintext. */
+  readonly secured: boolean
+  /** Where the request counts as in flight, until another endpoint is tried or the exchange is over. */
+  readonly endpoint: Endpoint
 }
 
 /** Connect failures are tried on two more endpoints (dataplane §8.5). */
@@ -40,6 +44,8 @@ export function forwardOutbound(
   const attempt = (endpoint: Endpoint): void => {
     tried.push(endpoint)
     const route = routeTo(cluster, endpoint, view.host, plane)
+    leave(exchange.data as OutboundOutcome | null)
+    endpoint.inFlight += 1
     exchange.data = route.outcome
     exchange.upstreamHost = `${endpoint.address}:${endpoint.port}`
     exchange.forward(
@@ -61,23 +67,29 @@ export function forwardOutbound(
   attempt(first)
 }
 
+/** The exchange is over, or goes on elsewhere. */
+export function leave(outcome: OutboundOutcome | null): void {
+  if (outcome !== null) outcome.endpoint.inFlight -= 1
+}
+
 interface Route {
   readonly target: UpstreamTarget
   readonly outcome: OutboundOutcome
 }
 
-/** Per world, so that a new snapshot's routes are made anew and an old one's go with it. */
-const routes = new WeakMap<World, Map<string, Route>>()
+/**
+ * What forwarding to an endpoint of a cluster takes. A cluster is one world's, and those that clients make up by the
+ * address they name are made anew for each request: what is known of either goes with it, and nothing grows.
+ */
+const routes = new WeakMap<Cluster, WeakMap<Endpoint, Route>>()
 
 function routeTo(cluster: Cluster, endpoint: Endpoint, authority: string, plane: DataPlane): Route {
-  const world = plane.world as World
-  let known = routes.get(world)
-  if (known === undefined) routes.set(world, (known = new Map()))
-  const host = cluster.service?.hostname ?? authority
-  // Pass-through endpoints are the client's to choose: a table of them would grow without end.
-  const key = cluster.kind === 'passthrough' ? null : `${cluster.name}|${endpoint.key}`
-  const cached = key === null ? undefined : known.get(key)
+  let known = routes.get(cluster)
+  if (known === undefined) routes.set(cluster, (known = new WeakMap()))
+  const cached = known.get(endpoint)
   if (cached !== undefined) return cached
+  const world = plane.world as World
+  const host = cluster.service?.hostname ?? authority
   const { tls } = endpoint
   const serverUri = tls.mode === 'mtls' ? (tls.expected[0] ?? '') : ''
   const labels = outboundLabels(
@@ -102,8 +114,8 @@ function routeTo(cluster: Cluster, endpoint: Endpoint, authority: string, plane:
       timeoutMs: 0,
       onDialFailure: null,
     },
-    outcome: { series: plane.metrics.series(labels), serverUri },
+    outcome: { series: plane.metrics.series(labels), serverUri, secured: tls.mode !== 'plaintext', endpoint },
   }
-  if (key !== null) known.set(key, route)
+  known.set(endpoint, route)
   return route
 }

@@ -13,7 +13,7 @@ import { viewRequest } from '../http/request-view.ts'
 import { serveHttpConnection } from '../http/serve-connection.ts'
 import type { World } from '../world.ts'
 import { serveConnect } from './connect-tunnel.ts'
-import { forwardOutbound } from './forward-http.ts'
+import { forwardOutbound, leave } from './forward-http.ts'
 import type { OutboundOutcome } from './forward-http.ts'
 
 /** `destination` is null for an explicit proxy, where the request itself says where it goes. */
@@ -47,6 +47,7 @@ export function serveOutboundHttp(
     },
     onFinish(exchange) {
       const outcome = exchange.data as OutboundOutcome | null
+      leave(outcome)
       const { durationMs, bytesReceived, bytesSent } = exchange
       outcome?.series.request(
         exchange.responseCode,
@@ -57,7 +58,8 @@ export function serveOutboundHttp(
         bytesSent,
       )
       const record = exchangeRecord(exchange, connection, plane)
-      record.peerPrincipal = outcome?.serverUri || 'plaintext'
+      record.peerPrincipal =
+        exchange.upstreamPrincipal || (outcome?.secured === true ? 'unverified' : 'plaintext')
       plane.finished(record)
     },
   })
