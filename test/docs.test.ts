@@ -79,14 +79,35 @@ test('every response flag is documented with its fault, status and meaning', () 
   }
 })
 
-test('every reason for which a connection is refused is documented', () => {
-  const reasons = globSync('src/dataplane/**/*.ts').flatMap((file) =>
-    [...read(file).matchAll(/refuseConnection\(\s*[^;]*?;|refuseConnection\(\s*[^;]*?$/gm)].flatMap(
-      ([call]) => [...call.matchAll(/'([a-z]+(?:_[a-z]+)+)'/g)].map((found) => found[1] ?? ''),
-    ),
+test('every reason for which a connection is refused is documented, and every documented one exists', () => {
+  const dataplane = globSync('src/dataplane/**/*.ts').map(read).join('\n')
+  const given = [...dataplane.matchAll(/refuseConnection\(([^;]*?)\)(?:;|\n)/g)].flatMap(([, call = '']) =>
+    [...call.matchAll(/'([a-z]+(?:_[a-z]+)+)'/g)].map((found) => found[1] ?? ''),
   )
-  assert.ok(reasons.length > 5)
-  assert.deepEqual(missing(reasons, quoted(operating)), [])
+  assert.ok(given.length > 5, `only ${given.length} reasons found in the source`)
+  const handshake = [...read('src/tls/handshake.ts').matchAll(/^ {2}\| '([a-z_]+)'/gm)].map(
+    (found) => `tls_${found[1] ?? ''}`,
+  )
+  const section = /\nReasons of refused connections:\n([\s\S]*?)\n## /.exec(operating)?.[1] ?? ''
+  const documented = new Set(
+    [...section.matchAll(/^\| (`[^|]+) \|/gm)].flatMap((found) => [...quoted(found[1] ?? '')]),
+  )
+  assert.deepEqual(missing(given, documented), [])
+  const unknown = [...documented].filter(
+    (reason) => !handshake.includes(reason) && !new RegExp(`\\b${reason}\\b`).test(dataplane),
+  )
+  assert.deepEqual(unknown, [])
+})
+
+test('every admin page and command is documented, and every documented one exists', () => {
+  const code = ['src/cli/sidecar-admin.ts', 'src/admin/admin-server.ts'].map(read).join('\n')
+  const served = [...code.matchAll(/'(\/[a-z][a-z_/]+)'/g)]
+    .map((found) => found[1] ?? '')
+    .filter((page) => !['/help', '/healthz/ready'].includes(page))
+  const documented = [...operating.matchAll(/^\| `(?:GET|POST) (\/[a-z_/]+)` \|/gm)].map(
+    (found) => found[1] ?? '',
+  )
+  assert.deepEqual([missing(served, new Set(documented)), missing(documented, new Set(served))], [[], []])
 })
 
 test('relative links lead to files', () => {
