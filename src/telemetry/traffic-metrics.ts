@@ -136,6 +136,7 @@ export class TrafficMetrics {
         destination_service_name: 'overflow',
         destination_principal: 'overflow',
         source_workload_namespace: 'overflow',
+        destination_workload_namespace: 'overflow',
         destination_service_namespace: 'overflow',
       }
       const pooledKey = keyOf(pooled)

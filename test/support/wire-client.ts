@@ -117,7 +117,16 @@ export function parseAnswer(text: string): HttpAnswer {
     const value = field.slice(colon + 1).trim()
     headers[name] = name in headers ? `${headers[name]}, ${value}` : value
   }
-  return { status: Number(line.split(' ')[1]), headers, body: rest.join('\r\n\r\n') }
+  const raw = rest.join('\r\n\r\n')
+  const body = headers['transfer-encoding'] === 'chunked' ? unchunked(raw) : raw
+  return { status: Number(line.split(' ')[1]), headers, body }
+}
+
+function unchunked(raw: string): string {
+  const length = Number.parseInt(raw, 16)
+  if (!(length > 0)) return ''
+  const start = raw.indexOf('\r\n') + 2
+  return raw.slice(start, start + length) + unchunked(raw.slice(start + length + 2))
 }
 
 // Chunked answers count as whole when the last chunk is there.
