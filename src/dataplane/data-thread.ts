@@ -77,7 +77,7 @@ export class DataThread {
         })
         break
       case 'close':
-        this.#close()
+        void this.#close()
         break
     }
   }
@@ -116,13 +116,17 @@ export class DataThread {
     this.#tell({ type: 'drained', direction })
   }
 
-  #close(): void {
+  async #close(): Promise<void> {
     this.#idleCheck?.cancel()
     for (const listener of this.#listeners) listener.close()
     this.#plane.table.destroy()
     this.#plane.meshPool.destroyAll()
     this.#plane.applicationPool.destroyAll()
     this.#plane.wheel.close()
+    // What was cut tells its end a little later: its record belongs to the log as well.
+    const { table } = this.#plane
+    await Promise.all([table.empty('inbound'), table.empty('outbound')])
+    await new Promise((resolve) => setImmediate(resolve))
     this.#accessLog?.flush()
     this.#tell({ type: 'closed' })
   }

@@ -63,16 +63,21 @@ export class Splice {
         to.once('drain', () => from.resume())
       }
     })
-    from.on('end', () => {
+    const onEnd = (): void => {
       // Half-close: what the other side still sends keeps flowing (dataplane trap 41).
       to.end()
       this.#open -= 1
       if (this.#open === 0) this.#finish(null)
-    })
-    from.on('error', () => this.#finish(side))
-    from.on('close', () => {
+    }
+    const onClose = (): void => {
       if (this.#open > 0) this.#finish(side)
-    })
+    }
+    from.on('end', onEnd)
+    from.on('error', () => this.#finish(side))
+    from.on('close', onClose)
+    // While the other side was being dialled this one may have ended, and will not say so again.
+    if (from.destroyed) process.nextTick(onClose)
+    else if (from.readableEnded) process.nextTick(onEnd)
   }
 
   #finish(brokenBy: SpliceEnd['brokenBy']): void {

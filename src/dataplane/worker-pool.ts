@@ -23,6 +23,7 @@ export interface WorkerPoolEvents {
 interface Member {
   readonly worker: Worker
   readonly index: number
+  readonly replacement: boolean
   generation: number
   ready: boolean
   onClosed: () => void
@@ -34,7 +35,8 @@ export class WorkerPool {
   readonly #clock: Clock
   readonly #members: Member[] = []
   readonly #answers = new Map<number, (answer: unknown) => void>()
-  readonly #drained = new Set<(direction: string) => void>()
+  /** Told of each thread that has drained a direction, or died (null). */
+  readonly #drained = new Set<(member: Member, direction: string | null) => void>()
   #snapshot: Snapshot | null = null
   #secrets: SecretSet | null = null
   #nextQuestion = 1
@@ -77,10 +79,8 @@ export class WorkerPool {
 
   /** The oldest generation in force in any worker; 0 before the first. */
   get generation(): number {
-    return this.#members.reduce(
-      (least, member) => Math.min(least, member.generation),
-      Number.MAX_SAFE_INTEGER,
-    )
+    if (this.#members.length === 0) return 0
+    return Math.min(...this.#members.map((member) => member.generation))
   }
 
   /** One answer a worker; a worker that does not answer within `deadlineMs` is left out. */
@@ -92,16 +92,15 @@ export class WorkerPool {
 
   /** Resolves when all workers have no such connection left. */
   drain(direction: 'inbound' | 'outbound'): Promise<void> {
-    let left = this.#members.length
+    const left = new Set(this.#members)
     return new Promise((resolve) => {
-      if (left === 0) resolve()
-      const onDrained = (which: string): void => {
-        if (which !== direction) return
-        left -= 1
-        if (left > 0) return
+      const onDrained = (member: Member, which: string | null): void => {
+        if (which === null || which === direction) left.delete(member)
+        if (left.size > 0) return
         this.#drained.delete(onDrained)
         resolve()
       }
+      if (left.size === 0) return resolve()
       this.#drained.add(onDrained)
       this.#post({ type: 'drain', direction })
     })
@@ -145,12 +144,19 @@ export class WorkerPool {
     })
   }
 
-  #spawn(index: number): Promise<void> {
+  #spawn(index: number, replacement = false): Promise<void> {
     const init: WorkerInit = { index, settings: this.#settings }
     // Sources run as .ts, the built package as .js: a worker starts from whichever this file is.
     const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
     const worker = new Worker(new URL(file, import.meta.url), { workerData: init, name: `data-${index}` })
-    const member: Member = { worker, index, generation: 0, ready: false, onClosed: () => undefined }
+    const member: Member = {
+      worker,
+      index,
+      replacement,
+      generation: 0,
+      ready: false,
+      onClosed: () => undefined,
+    }
     this.#members.push(member)
     if (this.#snapshot !== null) worker.postMessage({ type: 'snapshot', snapshot: this.#snapshot })
     if (this.#secrets !== null) worker.postMessage({ type: 'secrets', secrets: this.#secrets })
@@ -180,13 +186,17 @@ export class WorkerPool {
   #replace(member: Member): void {
     const at = this.#members.indexOf(member)
     if (at >= 0) this.#members.splice(at, 1)
-    if (this.#closing || !member.ready) return
+    for (const listener of [...this.#drained]) listener(member, null)
+    // A first start that fails is its caller's to hear of; a replacement that does is tried again.
+    if (this.#closing || !(member.ready || member.replacement)) return
     this.replaced += 1
     this.#events.onNotice('warn', `data worker ${member.index} ended; a new one takes its place`)
     // At most one start a second, should it die at once again.
     this.#clock.after(1000, () => {
       if (!this.#closing)
-        this.#spawn(member.index).catch((error: unknown) => this.#events.onNotice('warn', String(error)))
+        this.#spawn(member.index, true).catch((error: unknown) =>
+          this.#events.onNotice('warn', String(error)),
+        )
     })
   }
 
@@ -212,7 +222,7 @@ export class WorkerPool {
         member.onClosed()
         break
       case 'drained':
-        for (const listener of [...this.#drained]) listener(message.direction)
+        for (const listener of [...this.#drained]) listener(member, message.direction)
         break
       default:
         break

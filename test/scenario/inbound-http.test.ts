@@ -199,7 +199,18 @@ test(
   async (t) => {
     const application = await httpApplication(t)
     const { harness, apply } = await started(application.port)
-    apply({ tokenRefusals: [{ namespace: 'shop', name: 'jwt', selector: null, reason: 'unknown field' }] })
+    apply({
+      tokenRefusals: [
+        {
+          namespace: 'shop',
+          name: 'jwt',
+          selector: null,
+          reason: 'unknown field',
+          locations: { fromHeaders: [], fromParams: [], fromCookies: [] },
+          outputs: [],
+        },
+      ],
+    })
     const peer = await dialWire(t, harness.port)
     for (const request of [get('/', 'authorization: Bearer abc\r\n'), get('/?access_token=abc')]) {
       peer.send(request)

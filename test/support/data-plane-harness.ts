@@ -169,6 +169,7 @@ export class Harness {
     this.thread.hear({ type: 'close' })
     await this.quiet()
     const { pools, handshakes } = this.metrics()
+    await new Promise((resolve) => setImmediate(resolve))
     assert.equal(handshakes, 0, 'handshakes are left')
     assert.equal(pools.mesh.open + pools.application.open, 0, 'pooled connections are left')
     assert.equal(pools.mesh.pending + pools.application.pending, 0, 'requests wait for connections')
