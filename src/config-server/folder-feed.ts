@@ -56,7 +56,13 @@ export class FolderFeed {
       },
       options,
     )
-    feed.#apply(feed.#folder.files)
+    try {
+      feed.#apply(feed.#folder.files)
+    } catch (error) {
+      // A watch left open would keep a failed program alive.
+      await feed.close()
+      throw error
+    }
     return feed
   }
 

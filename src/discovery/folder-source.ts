@@ -64,7 +64,13 @@ export class FolderSource implements ConfigSource {
       },
       options,
     )
-    builder.apply(source.#folder.files)
+    try {
+      builder.apply(source.#folder.files)
+    } catch (error) {
+      // A watch left open would keep a failed program alive.
+      await source.close()
+      throw error
+    }
     return source
   }
 

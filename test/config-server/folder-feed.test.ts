@@ -53,3 +53,22 @@ test('the store holds the folder, each namespace its own part of it', { timeout:
   assert.notEqual(store.view(destinationRuleType.typeUrl, 'zoo').version, before)
   assert.equal(feed.mesh?.trustDomain, 'cluster.local')
 })
+
+test('a feed that cannot be opened leaves no watch behind', { timeout: 10_000 }, async (t) => {
+  const root = await mkdtemp(join(tmpdir(), 'sallyport-feed-'))
+  t.after(() => rm(root, { recursive: true, force: true }))
+  class FullStore extends ResourceStore {
+    override update(): void {
+      throw new Error('no room')
+    }
+  }
+  const watches = (): number =>
+    process.getActiveResourcesInfo().filter((name) => name === 'FSEventWrap').length
+  const before = watches()
+  const opening = FolderFeed.open(root, { clock: systemClock, store: new FullStore() }, { lastGood: null })
+  await assert.rejects(opening, /no room/)
+  // A closed handle is counted until the event loop has come round.
+  for (let turn = 0; turn < 100 && watches() > before; turn += 1)
+    await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(watches(), before)
+})
