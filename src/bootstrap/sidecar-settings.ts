@@ -3,6 +3,7 @@
  * workload's; defaults are Istio's (dataplane §1.3, §1.4), explained in docs/operating.md.
  */
 import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
 import { parseIp } from '../address/ip.ts'
 import type { SocketAddress } from '../address/socket-address.ts'
 import type { DataplaneSettings } from '../dataplane/dataplane-settings.ts'
@@ -118,7 +119,7 @@ export function sidecarSettings(
     mesh: mesh === undefined || flags.config !== undefined ? null : controlPlane('--mesh', mesh, flags),
     ca: needs.agent && ca !== undefined ? controlPlane('--ca', ca, flags) : null,
     certificateTtlSeconds: Math.ceil(durationOption('--ttl', flags.ttl ?? env['SECRET_TTL'] ?? '24h') / 1000),
-    sdsSocket: flags.sds ?? defaultSocket,
+    sdsSocket: resolve(flags.sds ?? defaultSocket),
     sdsNames: sdsNames(flags.sdsNames ?? 'default,ROOTCA'),
     stateFolder: flags.state ?? null,
     admin,

@@ -4,22 +4,33 @@ import type { Logger } from '../telemetry/logger.ts'
 
 export interface Reported {
   readonly quarantine: readonly Quarantined[]
+  /** Legal and probably not meant, or accepted without effect. */
+  readonly warnings?: readonly string[]
+  readonly ignored?: readonly { readonly what: string; readonly origin: string }[]
 }
 
 /** Returns a function to call with each new state. */
 export function reportConfiguration(log: Logger): (state: Reported) => void {
   let known = new Set<string>()
-  return ({ quarantine }) => {
+  return (state) => {
     const now = new Set<string>()
-    for (const object of quarantine) {
-      const { kind, namespace, name, origin, reason, lastGood } = object
-      const key = JSON.stringify([kind, namespace, name, reason])
+    const once = (key: string, say: () => void): void => {
+      if (!known.has(key) && !now.has(key)) say()
       now.add(key)
-      if (known.has(key)) continue
+    }
+    for (const object of state.quarantine) {
+      const { kind, namespace, name, origin, reason, lastGood } = object
       const inForce = lastGood
         ? 'the earlier good version stays in force'
         : 'its fail-closed stub is in force'
-      log.warn(`quarantined ${kind} ${namespace}/${name}: ${inForce}`, { origin, reason })
+      once(JSON.stringify([kind, namespace, name, reason]), () =>
+        log.warn(`quarantined ${kind} ${namespace}/${name}: ${inForce}`, { origin, reason }),
+      )
+    }
+    for (const warning of state.warnings ?? [])
+      once(warning, () => log.warn('configuration warning', { warning }))
+    for (const { what, origin } of state.ignored ?? []) {
+      once(`${what} ${origin}`, () => log.info(`ignored ${what}`, { origin }))
     }
     known = now
   }

@@ -73,7 +73,7 @@ async function runProxy(settings: SidecarSettings, log: Logger, closer: Closer):
   const reported = reportConfiguration(log)
   config.snapshots.subscribe((snapshot) => {
     workers.setSnapshot(snapshot)
-    reported(snapshot)
+    reported(config.state ?? snapshot)
   })
 
   const quit = Promise.withResolvers<void>()

@@ -33,12 +33,15 @@ export async function serveAdmin(views: SidecarViews): Promise<{ close(): Promis
   const pages = {
     '/config_dump': () => configDump(config.snapshots.value ?? null, settings, { names: secretNames(views) }),
     '/certs': () => json(certificates(secrets.value)),
-    '/clusters': async () => json(await workers.ask('clusters')),
+    '/clusters': async () =>
+      json((await workers.ask('clusters')).map((clusters, thread) => ({ thread, clusters }))),
     '/config_status': () =>
       json({
         ...config.status(),
         generation: workers.generation,
         quarantine: config.snapshots.value?.quarantine ?? [],
+        warnings: config.state?.warnings ?? [],
+        ignored: config.state?.ignored ?? [],
       }),
     '/stats/prometheus': async (): Promise<Page> => {
       const { contentType, render } = await scraped()

@@ -39,7 +39,8 @@ export type Update =
   { readonly ok: true; readonly changed: boolean } | { readonly ok: false; readonly reason: string }
 
 export class TlsContexts {
-  readonly #options: TlsContextsOptions
+  #options: TlsContextsOptions
+  #secrets: SecretSet | null = null
   readonly clock: Clock
   /** Contexts for servers outside the mesh (SIMPLE, MUTUAL). */
   readonly origins: OriginContexts
@@ -74,6 +75,22 @@ export class TlsContexts {
     return this.#current?.svid.bundles ?? null
   }
 
+  /**
+   * Versions and suites the mesh asks for now (MeshConfig.meshMTLS): new handshakes obey them. Settings the library
+   * refuses leave those in force.
+   */
+  configure(minVersion: MinTlsVersion, cipherSuites: readonly string[]): Update {
+    const before = this.#options
+    const same = before.minVersion === minVersion && before.cipherSuites.join() === cipherSuites.join()
+    if (same) return { ok: true, changed: false }
+    this.#options = { ...before, minVersion, cipherSuites }
+    if (this.#secrets === null) return { ok: true, changed: true }
+    this.#content = ''
+    const update = this.update(this.#secrets)
+    if (!update.ok) this.#options = before
+    return update
+  }
+
   /** Takes `secrets` over whole, or refuses them whole and keeps what is in force. Equal secrets change nothing. */
   update(secrets: SecretSet): Update {
     const content = digest(secrets)
@@ -94,6 +111,7 @@ export class TlsContexts {
       }
     }
     this.#content = content
+    this.#secrets = secrets
     this.#number += 1
     return { ok: true, changed: true }
   }

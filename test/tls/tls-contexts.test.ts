@@ -146,3 +146,32 @@ test('openssl s_client is told which authorities are accepted and that a certifi
   assert.match(stdout, /Acceptable client certificate CA names\s+O ?= ?cluster\.local/)
   assert.match(stderr, /handshake failure/)
 })
+
+test('a mesh that asks for TLS 1.3 refuses TLS 1.2 from the next handshake on, and takes it again when it no longer asks', async (t) => {
+  const contexts = contextsOf(secretsOf(own, trust))
+  const server = await terminating(t, contexts)
+  await visit(t, server, 'TLSv1.2')
+  assert.deepEqual(contexts.configure('TLSv1.3', []), { ok: true, changed: true })
+  const old = connectTls({
+    port: server.port,
+    rejectUnauthorized: false,
+    cert: client.certificateChain,
+    key: client.privateKey,
+    maxVersion: 'TLSv1.2',
+  })
+  t.after(() => old.destroy())
+  old.on('error', () => undefined)
+  const refused = await server.next()
+  assert.equal(refused.ok, false)
+  await visit(t, server, 'TLSv1.3')
+  assert.deepEqual(contexts.configure('TLSv1.3', []), { ok: true, changed: false })
+  assert.deepEqual(contexts.configure('TLSv1.2', []), { ok: true, changed: true })
+  await visit(t, server, 'TLSv1.2')
+})
+
+test('suites the library does not know are refused, those in force stay', async (t) => {
+  const contexts = contextsOf(secretsOf(own, trust))
+  const server = await terminating(t, contexts)
+  assert.equal(contexts.configure('TLSv1.2', ['no-such-suite']).ok, false)
+  await visit(t, server, 'TLSv1.2')
+})
