@@ -138,7 +138,7 @@ export async function tlsApplication(
     handshakes += 1
     alpn = typeof stream.alpnProtocol === 'string' ? stream.alpnProtocol : null
     servername = ((stream as { servername?: unknown }).servername as string) || ''
-    client = String((stream.getPeerCertificate() as { subjectaltname?: string }).subjectaltname ?? '')
+    client = stream.getPeerX509Certificate()?.subjectAltName ?? ''
     stream.on('error', () => undefined)
     stream.on('data', (chunk: Buffer) => (received += chunk.toString('latin1')))
     if (options.accept !== undefined) options.accept(stream)
