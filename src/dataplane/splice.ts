@@ -25,7 +25,9 @@ export class Splice {
   readonly #options: SpliceOptions
   received = 0
   sent = 0
+  /** Sides that may still send, and sides that are not gone yet. */
   #open = 2
+  #unclosed = 2
   #ended = false
   /** Bytes moved when the idle check last looked. */
   #seen = -1
@@ -67,10 +69,12 @@ export class Splice {
       // Half-close: what the other side still sends keeps flowing (dataplane trap 41).
       to.end()
       this.#open -= 1
-      if (this.#open === 0) this.#finish(null)
     }
     const onClose = (): void => {
+      this.#unclosed -= 1
       if (this.#open > 0) this.#finish(side)
+      // Only now is all of it written: a peer that does not read the rest must still count as idle.
+      else if (this.#unclosed === 0) this.#finish(null)
     }
     from.on('end', onEnd)
     from.on('error', () => this.#finish(side))
@@ -83,7 +87,7 @@ export class Splice {
   #finish(brokenBy: SpliceEnd['brokenBy']): void {
     if (this.#ended) return
     this.#ended = true
-    if (brokenBy !== null || this.#open > 0) {
+    if (brokenBy !== null || this.#unclosed > 0) {
       reset(this.#downstream)
       reset(this.#upstream)
     }

@@ -143,3 +143,30 @@ test('both sides breaking at once end it once', { timeout }, async (t) => {
   const end = await ends.end
   assert.ok(end.brokenBy !== null)
 })
+
+test(
+  'a peer that does not read what is left after both have ended is idle, and can be cut',
+  { timeout },
+  async (t) => {
+    const ends = await spliced(t)
+    ends.clientSocket.pause()
+    ends.client.end()
+    await ends.server.over()
+    // More than the kernel takes, so that a rest waits here.
+    const rest = Buffer.alloc(16 * 1024 * 1024, 'b')
+    ends.serverSocket.end(rest)
+    let still = 0
+    for (let last = -1; still < 50; last = ends.splice.sent) {
+      still = ends.splice.sent === last ? still + 1 : 0
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    let over = false
+    void ends.end.then(() => (over = true))
+    ends.splice.idle()
+    assert.equal(ends.splice.idle(), true)
+    assert.equal(over, false)
+    ends.splice.cut('idle')
+    assert.equal((await ends.end).brokenBy, 'idle')
+    assert.ok(ends.downstream.destroyed && ends.upstream.destroyed)
+  },
+)
