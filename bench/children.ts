@@ -29,6 +29,7 @@ const graceMs = 3000
 export class Children {
   readonly #folder: string
   readonly #running = new Set<Child>()
+  #ending = false
 
   /** `folder` holds what the processes say. */
   constructor(folder: string) {
@@ -42,6 +43,7 @@ export class Children {
     args: readonly string[],
     options: SpawnOptions = {},
   ): Promise<Child> {
+    if (this.#ending) throw new Error('the bench is ending')
     const log = `${this.#folder}/${name}.out`
     const err = openSync(log, 'a')
     const out = options.stdout === undefined ? err : openSync(options.stdout, 'a')
@@ -65,7 +67,9 @@ export class Children {
     return child
   }
 
+  /** Nothing is started after this. */
   async endAll(): Promise<void> {
+    this.#ending = true
     await Promise.all([...this.#running].map((child) => this.end(child)))
   }
 

@@ -27,6 +27,8 @@ export interface Contender {
   readonly serverName: string
   /** Opaque bytes into the outbound proxy; `connect` = ask for the stream by CONNECT. null = it cannot. */
   readonly pairTcp: (Target & { readonly connect: string | null }) | null
+  /** Where the inbound proxy takes those bytes over mTLS; null = it cannot. */
+  readonly singleTcp: Target | null
   /** Certificate of a client the inbound proxy lets in. */
   readonly client: ClientPair
   /** Access logs in force, one a process. */

@@ -38,14 +38,19 @@ else {
 async function bench(options: BenchOptions): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-bench-'))
   const children = new Children(folder)
+  let stopped = false
+  // Ending the processes makes whatever waits for them fail, and so the run unwinds; the timer is for what does not.
   const interrupted = (): void => {
+    stopped = true
     process.stderr.write('\ninterrupted: ending every process of the bench\n')
-    void children.endAll().finally(() => process.exit(130))
+    setTimeout(() => process.exit(130), 8000).unref()
+    void children.endAll()
   }
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
   try {
     return await measureAndReport(options, folder, children)
   } catch (error) {
+    if (stopped) return 130
     process.stderr.write(`error: ${(error as Error).message}\n`)
     return 1
   } finally {
@@ -96,6 +101,7 @@ async function measureAndReport(options: BenchOptions, folder: string, children:
   say('')
   for (const { what, measured, wanted, met } of verdicts)
     say(`${met ? '✓' : '✗'} ${what}: ${measured} (${wanted})`)
+  if (lines.length === 0) return 1
   await keepResults(options, {
     date: new Date().toISOString(),
     machine: on,

@@ -55,8 +55,10 @@ export async function startContenders(
           appHttp: app.http,
           appTcp: app.tcp,
         })
-        await untilListening(contender.pairHttp, contender.outbound)
-        await untilListening(contender.singleHttp, contender.inbound)
+        const { pairHttp, pairTcp, singleHttp, singleTcp, outbound, inbound } = contender
+        for (const target of [singleHttp, singleTcp])
+          if (target !== null) await untilListening(target, inbound)
+        for (const target of [pairHttp, pairTcp]) if (target !== null) await untilListening(target, outbound)
         const { wrong, http, tcp } = await validate(contender)
         for (const line of wrong) failures.push(`${name} (${settings}): ${line}`)
         if (contender.pairTcp === null)

@@ -82,6 +82,7 @@ export async function startEnvoy(
     pairHttp,
     singleHttp,
     serverName: serviceHost,
+    singleTcp,
     pairTcp: { ...pairTcp, connect: null },
     client,
     accessLogs: on ? [accessLog('outbound'), accessLog('inbound')] : [],

@@ -89,6 +89,7 @@ listen tcp
     pairHttp,
     singleHttp,
     serverName: serviceHost,
+    singleTcp,
     pairTcp: { ...pairTcp, connect: null },
     client,
     accessLogs: on ? [accessLog('outbound'), accessLog('inbound')] : [],

@@ -110,6 +110,7 @@ export async function startNginx(
     pairHttp,
     singleHttp,
     serverName: serviceHost,
+    singleTcp: stream === null ? null : singleTcp,
     pairTcp: stream === null ? null : { ...pairTcp, connect: null },
     client,
     accessLogs: on ? ['outbound', 'inbound'].map((side) => join(around.folder, side, 'access.log')) : [],

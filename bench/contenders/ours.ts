@@ -85,6 +85,7 @@ export async function startOurs(
     pairHttp,
     singleHttp,
     serverName: `outbound_.8080_._.${serviceHost}`,
+    singleTcp,
     pairTcp: { ...pairHttp, connect: `${serviceHost}:9090` },
     client: await clientPair(state),
     accessLogs: settings === 'on' ? [accessLog('outbound'), accessLog('inbound')] : [],
