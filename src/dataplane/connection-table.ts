@@ -32,6 +32,11 @@ export class ConnectionTable {
     for (const connection of [...this.#live]) connection.onPolicyChange?.()
   }
 
+  /** Visits the connections of a direction; what is visited may end. */
+  each(direction: Connection['direction'], visit: (connection: Connection) => void): void {
+    for (const connection of [...this.#live]) if (connection.direction === direction) visit(connection)
+  }
+
   /** Asks every connection of a direction to finish what it is doing and close. */
   drain(direction: Connection['direction']): void {
     for (const connection of [...this.#live]) if (connection.direction === direction) connection.onDrain?.()

@@ -18,6 +18,7 @@ import { Listener } from './listener.ts'
 import { localAddress } from './original-destination.ts'
 import { acceptOutbound } from './outbound/accept.ts'
 import { UpstreamPool } from './outbound/upstream-pool.ts'
+import { recheckTrust } from './recheck-trust.ts'
 import { TimerWheel } from './timer-wheel.ts'
 import { threadReport } from './thread-report.ts'
 import { buildWorld } from './world.ts'
@@ -100,11 +101,14 @@ export class DataThread {
   }
 
   #applySecrets(secrets: SecretSet): void {
-    const update = this.#plane.contexts.update(secrets)
+    const { contexts, meshPool } = this.#plane
+    const trusted = contexts.bundles?.hash
+    const update = contexts.update(secrets)
     if (!update.ok)
       this.#tell({ type: 'notice', level: 'warn', message: `new certificate not usable: ${update.reason}` })
     // Idle connections under the old identity go; those in use finish their request (architecture §2).
-    else if (update.changed) this.#plane.meshPool.drainAll()
+    else if (update.changed) meshPool.drainAll()
+    if (trusted !== contexts.bundles?.hash) recheckTrust(this.#plane)
   }
 
   async #drain(direction: 'inbound' | 'outbound'): Promise<void> {
