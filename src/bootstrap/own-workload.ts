@@ -24,15 +24,27 @@ function fromEntry(file: string): Workload {
   const entry = resources.find(({ kind }) => kind === 'WorkloadEntry')
   if (entry === undefined) throw wrong(file, 'no WorkloadEntry in it')
   const spec = (entry.object['spec'] ?? {}) as Record<string, unknown>
-  const labels = (spec['labels'] ?? {}) as Record<string, string>
+  const labels = ownLabels(file, spec['labels'] ?? {})
+  const account = spec['serviceAccount'] ?? 'default'
+  if (typeof account !== 'string') throw wrong(file, 'spec.serviceAccount: expected text')
   if (typeof spec['address'] !== 'string') throw wrong(file, 'spec.address: expected an IP address')
   return {
     name: entry.meta.name,
     namespace: entry.meta.namespace,
-    serviceAccount: typeof spec['serviceAccount'] === 'string' ? spec['serviceAccount'] : 'default',
+    serviceAccount: account,
     labels: { ...entry.meta.labels, ...labels },
     addresses: [address(file, spec['address'])],
   }
+}
+
+// A label that is no text (`version: 1`) matches no selector: the policies meant for this workload would not apply to it.
+function ownLabels(file: string, found: unknown): Record<string, string> {
+  if (typeof found !== 'object' || found === null || Array.isArray(found))
+    throw wrong(file, 'spec.labels: expected a map of text')
+  for (const [name, value] of Object.entries(found)) {
+    if (typeof value !== 'string') throw wrong(file, `spec.labels.${name}: expected text, so quote it`)
+  }
+  return found as Record<string, string>
 }
 
 function fromPod(env: Environment): Workload {
