@@ -1,138 +1,86 @@
 /**
- * Everything a policy field or condition key may look at (policy-semantics §1.3), and how one list of values becomes a
- * question to it. What cannot be judged is named as such; what follows from that is `compile.ts`'s work.
+ * Everything a policy field or condition key may look at (policy-semantics §1.3), by the key it goes by. What cannot be
+ * judged is named as such; what follows from that is `compile-rule.ts`'s work.
  */
-import { cidrContains, parseCidr, type Cidr } from '../address/cidr.ts'
-import type { Ip } from '../address/ip.ts'
-import { type ConnectionTest, RequestField } from './compiled-policy.ts'
-import { matchNamespace, matchPrincipals, matchServiceAccount, matchTrustDomains } from './identity-match.ts'
-import { TextSet } from './text-set.ts'
-import { expandPrincipal, expandTrustDomain, type TrustBundle } from './trust-domain-aliases.ts'
+import { parseCidr } from '../address/cidr.ts'
+import { pathTemplateProblem } from '../policy/path-template.ts'
+import { claimPath } from './claim.ts'
+import { connectionAttributes, type ConnectionAttribute } from './connection-attribute.ts'
+import { RequestField } from './request-test.ts'
 
-export interface AttributeScope {
-  /** Namespace of the policy: completes the short form of a service account. */
-  readonly namespace: string
-  readonly bundle: TrustBundle
+export interface RequestAttribute {
+  readonly phase: 'request'
+  readonly key: string
+  readonly field: RequestField
+  /** Lower-case header name, else ''. */
+  readonly header: string
+  /** Names of a claim, else empty. */
+  readonly claim: readonly string[]
+  /** Whether one value can be judged at all. */
+  readonly judges: (value: string) => boolean
 }
 
-export type Attribute =
-  | {
-      readonly kind: 'connection'
-      /** Whether one value can be judged at all. */
-      readonly judges: (value: string) => boolean
-      /** Any of the values, all of them judgeable. */
-      readonly any: (values: readonly string[], scope: AttributeScope) => ConnectionTest
-    }
-  | {
-      readonly kind: 'request'
-      readonly field: RequestField
-      readonly header: string
-      readonly judges: (value: string) => boolean
-    }
-  /** Unknown keys, and those this program cannot judge: claims, client addresses from headers, dynamic metadata. */
-  | { readonly kind: 'unjudged' }
+/** Unknown keys, and those this program cannot judge: dynamic metadata of other filters, which it does not have. */
+export interface Unjudged {
+  readonly phase: 'unjudged'
+  readonly key: string
+}
+
+export type Attribute = ConnectionAttribute | RequestAttribute | Unjudged
+
+export type Protocol = 'http' | 'tcp'
 
 const always = (): boolean => true
-const unjudged: Attribute = { kind: 'unjudged' }
 
-function ofRequest(field: RequestField, header = '', judges: (value: string) => boolean = always): Attribute {
-  return { kind: 'request', field, header, judges }
+function ofRequest(
+  key: string,
+  field: RequestField,
+  more: Partial<Pick<RequestAttribute, 'header' | 'claim' | 'judges'>> = {},
+): RequestAttribute {
+  const { header = '', claim = [], judges = always } = more
+  return { phase: 'request', key, field, header, claim, judges }
 }
 
-function ofAddress(read: (connection: Parameters<ConnectionTest>[0]) => Ip): Attribute {
-  return {
-    kind: 'connection',
-    judges: (value) => parseCidr(value) !== null,
-    any: (values) => {
-      const ranges = values.map(parseCidr).filter((range): range is Cidr => range !== null)
-      return (connection) => ranges.some((range) => cidrContains(range, read(connection)))
-    },
+/** Fields of an operation without a condition key go by their own names; a condition cannot name them. */
+export const hosts = ofRequest('hosts', RequestField.host)
+export const methods = ofRequest('methods', RequestField.method)
+export const paths = ofRequest('paths', RequestField.path, {
+  judges: (value) => pathTemplateProblem(value) === null,
+})
+
+const tokenKeys: Readonly<Record<string, RequestAttribute>> = {
+  'request.auth.principal': ofRequest('request.auth.principal', RequestField.principal),
+  'request.auth.audiences': ofRequest('request.auth.audiences', RequestField.audiences),
+  'request.auth.presenter': ofRequest('request.auth.presenter', RequestField.presenter),
+}
+
+const remoteIp = ofRequest('remote.ip', RequestField.remoteIp, {
+  judges: (value) => parseCidr(value) !== null,
+})
+
+/** The attribute a `when` key names; the fields of a source go by their key too. */
+export function attributeOf(key: string, protocol: Protocol): Attribute {
+  if (Object.hasOwn(connectionAttributes, key)) return connectionAttributes[key] as Attribute
+  if (key === 'remote.ip') {
+    // Without a header to read it from, the client is the socket peer (policy-semantics §1.8).
+    return protocol === 'http' ? remoteIp : (connectionAttributes['source.ip'] as Attribute)
   }
+  if (Object.hasOwn(tokenKeys, key)) return tokenKeys[key] as Attribute
+  const claim = claimPath(key)
+  if (claim !== null) return ofRequest(key, RequestField.claim, { claim })
+  if (key.startsWith(headerKey) && key.endsWith(']')) return headerOf(key, key.slice(headerKey.length, -1))
+  return { phase: 'unjudged', key }
 }
-
-function portOf(value: string): number | null {
-  const port = Number(value)
-  return String(port) === value && Number.isInteger(port) && port >= 0 && port <= 65535 ? port : null
-}
-
-const connectionKeys: Readonly<Record<string, Attribute>> = {
-  'source.principal': {
-    kind: 'connection',
-    judges: always,
-    any: (values, { bundle }) => {
-      const matches = matchPrincipals(values.flatMap((value) => expandPrincipal(value, bundle)))
-      return (connection) => matches(connection.principalUri)
-    },
-  },
-  'source.namespace': {
-    kind: 'connection',
-    judges: always,
-    any: (values) => {
-      const matches = values.map(matchNamespace)
-      return (connection) => matches.some((match) => match(connection.principalUri))
-    },
-  },
-  'source.serviceAccount': {
-    kind: 'connection',
-    judges: (value) => value.split('/').length <= 2,
-    any: (values, { namespace }) => {
-      const matches = values.map((value) => {
-        const slash = value.indexOf('/')
-        return slash < 0
-          ? matchServiceAccount(namespace, value)
-          : matchServiceAccount(value.slice(0, slash), value.slice(slash + 1))
-      })
-      return (connection) => matches.some((match) => match(connection.principalUri))
-    },
-  },
-  'source.trustDomain': {
-    kind: 'connection',
-    judges: (value) => !value.includes('/'),
-    any: (values, { bundle }) => {
-      const matches = matchTrustDomains(values.flatMap((value) => expandTrustDomain(value, bundle)))
-      return (connection) => matches(connection.principalUri)
-    },
-  },
-  'source.ip': ofAddress((connection) => connection.sourceIp),
-  'destination.ip': ofAddress((connection) => connection.destinationIp),
-  'destination.port': {
-    kind: 'connection',
-    judges: (value) => portOf(value) !== null,
-    any: (values) => {
-      const ports = new Set(values.map(portOf))
-      return (connection) => ports.has(connection.destinationPort)
-    },
-  },
-  'connection.sni': {
-    kind: 'connection',
-    judges: always,
-    any: (values) => {
-      const set = new TextSet(values)
-      return (connection) => connection.sni !== '' && set.has(connection.sni)
-    },
-  },
-}
-
-/** `hosts` ignores case, the port stays part of the text (policy-semantics §1.6). */
-export const hosts = ofRequest(RequestField.host)
-export const methods = ofRequest(RequestField.method)
-/** Templates and stray braces are not judged. */
-export const paths = ofRequest(RequestField.path, '', (value) => !/[{}]/.test(value))
 
 const headerKey = 'request.headers['
 
-/** The attribute a `when` key names; the fields of a source go by their key too. */
-export function attributeOf(key: string): Attribute {
-  if (key.startsWith(headerKey) && key.endsWith(']')) return headerOf(key.slice(headerKey.length, -1))
-  return Object.hasOwn(connectionKeys, key) ? (connectionKeys[key] as Attribute) : unjudged
-}
-
-function headerOf(name: string): Attribute {
+function headerOf(key: string, name: string): Attribute {
   const header = name.toLowerCase()
-  if (header === '' || /[[\]]/.test(header)) return unjudged
-  if (header === 'host' || header === ':authority') return ofRequest(RequestField.authority)
-  if (header === ':method') return ofRequest(RequestField.method)
-  if (header === ':path') return ofRequest(RequestField.target)
+  if (header === '' || /[[\]]/.test(header)) return { phase: 'unjudged', key }
+  if (header === 'host' || header === ':authority') return ofRequest(key, RequestField.authority)
+  if (header === ':method') return ofRequest(key, RequestField.method)
+  if (header === ':path') return ofRequest(key, RequestField.target)
   // A request context has no scheme and no extended-CONNECT protocol to ask about.
-  return header.startsWith(':') ? unjudged : ofRequest(RequestField.header, header)
+  if (header.startsWith(':')) return { phase: 'unjudged', key }
+  return ofRequest(`${headerKey}${header}]`, RequestField.header, { header })
 }

@@ -2,107 +2,139 @@
  * Judges by compiled policy: a connection once, then each request by what is left of the rules. Does no I/O, never
  * throws, allocates nothing per request, and knows no socket.
  */
-import type { Clause, CompiledPolicy, CompiledRule, RequestTest } from './compiled-policy.ts'
+import type { Ip } from '../address/ip.ts'
+import type { BoundSets } from './bind-cache.ts'
+import type { CompiledPolicy } from './compiled-policy.ts'
+import type { CustomOutcome } from './custom-outcome.ts'
 import type { Decision } from './decision.ts'
 import type { ConnectionContext, RequestContext } from './request-context.ts'
-
-/** A rule on one connection: AND over clauses, OR over alternatives, AND over tests; only request tests are left. */
-export interface BoundRule {
-  readonly decision: Decision
-  readonly clauses: readonly (readonly (readonly RequestTest[])[])[]
-}
+import type { BoundRules, RuleSet } from './rule-set.ts'
+import { Search } from './search.ts'
+import type { RequestIndex } from './request-index.ts'
 
 /** Policy on one connection. `constant` is the verdict when no request can change it. */
 export class BoundPolicy {
   readonly constant: Decision | null
-  readonly deny: readonly BoundRule[]
-  readonly allow: readonly BoundRule[]
-  readonly otherwise: Decision
-  readonly refusal: Decision
+  readonly policy: CompiledPolicy
+  readonly sets: BoundSets
+  readonly socketPeer: Ip
 
-  constructor(
-    constant: Decision | null,
-    deny: readonly BoundRule[],
-    allow: readonly BoundRule[],
-    otherwise: Decision,
-    refusal: Decision,
-  ) {
+  constructor(constant: Decision | null, policy: CompiledPolicy, sets: BoundSets, socketPeer: Ip) {
     this.constant = constant
-    this.deny = deny
-    this.allow = allow
-    this.otherwise = otherwise
-    this.refusal = refusal
+    this.policy = policy
+    this.sets = sets
+    this.socketPeer = socketPeer
   }
 }
 
 /** Partial evaluation: identity, addresses, port and SNI hold for the connection's life. */
 export function bind(policy: CompiledPolicy, connection: ConnectionContext): BoundPolicy {
-  const deny: BoundRule[] = []
-  const denied = bindRules(policy.deny, connection, deny)
-  const allow: BoundRule[] = []
-  // A DENY rule that always matches leaves nothing for ALLOW to say.
-  const otherwise = denied ?? bindRules(policy.allow, connection, allow) ?? policy.otherwise
-  // Whichever rule is met first may differ, so rules before a certain one stay, and only an empty list is constant.
-  const constant = deny.length === 0 && allow.length === 0 ? otherwise : null
-  return new BoundPolicy(constant, deny, allow, otherwise, policy.refusal)
+  const sets = policy.bindings.get(connection, () => ({
+    custom: policy.custom.bind(connection),
+    audit: policy.audit.bind(connection),
+    deny: policy.deny.bind(connection),
+    allow: policy.allow.bind(connection),
+    shadowDeny: policy.shadowDeny.bind(connection),
+    shadowAllow: policy.shadowAllow.bind(connection),
+  }))
+  return new BoundPolicy(constantOf(policy, sets), policy, sets, connection.sourceIp)
 }
 
 /** `request` is null on TCP, where the verdict is constant; asked without one about HTTP rules, it refuses. */
-export function authorize(policy: BoundPolicy, request: RequestContext | null): Decision {
-  if (policy.constant !== null) return policy.constant
+export function authorize(bound: BoundPolicy, request: RequestContext | null): Decision {
+  if (bound.constant !== null) return bound.constant
+  const { policy, sets, socketPeer } = bound
   if (request === null) return policy.refusal
-  return firstMatch(policy.deny, request) ?? firstMatch(policy.allow, request) ?? policy.otherwise
+  const denied = firstMatch(policy.deny, sets.deny, request, socketPeer)
+  if (denied >= 0) return decisionOf(policy, policy.deny, denied)
+  const allowed = firstMatch(policy.allow, sets.allow, request, socketPeer)
+  return allowed >= 0 ? decisionOf(policy, policy.allow, allowed) : policy.otherwise
 }
 
-function firstMatch(rules: readonly BoundRule[], request: RequestContext): Decision | null {
-  for (const rule of rules) if (matches(rule, request)) return rule.decision
-  return null
+/** Ids of all AUDIT rules that match; they never change a verdict (policy-semantics §2.2). */
+export function audit({ policy, sets, socketPeer }: BoundPolicy, request: RequestContext | null) {
+  return allMatches(policy.audit, sets.audit, request, socketPeer)
 }
 
-function matches(rule: BoundRule, request: RequestContext): boolean {
-  for (const alternatives of rule.clauses) if (!anyHolds(alternatives, request)) return false
-  return true
+/**
+ * The CUSTOM rule that matches: whom to ask, or the refusal when there is nobody to ask. Comes before tokens are verified
+ * (policy-semantics §2.1); an answer of yes is not final.
+ */
+export function custom(bound: BoundPolicy, request: RequestContext | null): CustomOutcome | null {
+  const { policy, sets, socketPeer } = bound
+  const found = firstMatch(policy.custom, sets.custom, request, socketPeer)
+  return found < 0 ? null : (policy.custom.rules[found]?.custom ?? null)
 }
 
-function anyHolds(alternatives: readonly (readonly RequestTest[])[], request: RequestContext): boolean {
-  for (const tests of alternatives) if (allHold(tests, request)) return true
-  return false
+export interface ShadowResult {
+  readonly action: 'ALLOW' | 'DENY'
+  /** What the dry-run policies of this action alone would have said. */
+  readonly result: 'allowed' | 'denied'
+  /** Id of the rule that matched, or null. */
+  readonly policyId: string | null
 }
 
-function allHold(tests: readonly RequestTest[], request: RequestContext): boolean {
-  for (const test of tests) if (!test.holds(request)) return false
-  return true
-}
+const noShadows: readonly ShadowResult[] = []
 
-/** Appends what is left of the rules before the first that always matches, and returns that one's decision. */
-function bindRules(
-  rules: readonly CompiledRule[],
-  connection: ConnectionContext,
-  left: BoundRule[],
-): Decision | null {
-  for (const rule of rules) {
-    const clauses = bindClauses(rule.clauses, connection)
-    if (clauses === null) continue
-    if (clauses.length === 0) return rule.decision
-    left.push({ decision: rule.decision, clauses })
+/** Dry-run policies, each action apart (policy-semantics §2.3); empty when there are none of either. */
+export function shadow(bound: BoundPolicy, request: RequestContext | null): readonly ShadowResult[] {
+  const { policy, sets, socketPeer } = bound
+  const { shadows } = policy
+  if (!shadows.deny && !shadows.allow) return noShadows
+  const results: ShadowResult[] = []
+  if (shadows.deny) {
+    const found = firstMatch(policy.shadowDeny, sets.shadowDeny, request, socketPeer)
+    const policyId = policy.shadowDeny.rules[found]?.id ?? null
+    results.push({ action: 'DENY', result: policyId === null ? 'allowed' : 'denied', policyId })
   }
-  return null
+  if (shadows.allow) {
+    const found = firstMatch(policy.shadowAllow, sets.shadowAllow, request, socketPeer)
+    const policyId = policy.shadowAllow.rules[found]?.id ?? null
+    results.push({ action: 'ALLOW', result: policyId === null ? 'denied' : 'allowed', policyId })
+  }
+  return results
 }
 
-/** The clauses still open on this connection; null when one of them has failed. */
-function bindClauses(clauses: readonly Clause[], connection: ConnectionContext): BoundRule['clauses'] | null {
-  const open: (readonly (readonly RequestTest[])[])[] = []
-  for (const clause of clauses) {
-    const alternatives = clause.alternatives.filter(({ connection: tests }) =>
-      tests.every((test) => test(connection)),
-    )
-    if (alternatives.length === 0) return null
-    if (alternatives.some(({ request }) => request.length === 0)) continue
-    open.push(
-      alternatives.length === clause.alternatives.length
-        ? clause.requests
-        : alternatives.map(({ request }) => request),
-    )
+function constantOf(policy: CompiledPolicy, { deny, allow }: BoundSets): Decision | null {
+  if (deny.indexes.length > 0) return null
+  if (deny.certain.length > 0) return decisionOf(policy, policy.deny, deny.settled)
+  if (allow.indexes.length > 0) return null
+  return allow.certain.length > 0 ? decisionOf(policy, policy.allow, allow.settled) : policy.otherwise
+}
+
+function decisionOf(policy: CompiledPolicy, set: RuleSet, rule: number): Decision {
+  return set.rules[rule]?.decision ?? policy.refusal
+}
+
+// One for all requests of the thread: a search never yields.
+const search = new Search()
+
+/** Position of the first rule that matches, or -1. Without a request only what the connection settled matches. */
+function firstMatch(set: RuleSet, bound: BoundRules, request: RequestContext | null, socketPeer: Ip): number {
+  const { indexes, settled } = bound
+  let best = settled
+  if (request !== null && indexes.length > 0) {
+    search.begin(request, socketPeer, bound.open, settled, null)
+    for (let i = 0; i < indexes.length; i++) (indexes[i] as RequestIndex).search(request, search)
+    best = search.end()
   }
-  return open
+  return best < set.rules.length ? best : -1
+}
+
+const noMatches: readonly string[] = []
+
+function allMatches(
+  set: RuleSet,
+  bound: BoundRules,
+  request: RequestContext | null,
+  socketPeer: Ip,
+): readonly string[] {
+  if (bound.certain.length === 0 && bound.indexes.length === 0) return noMatches
+  const found = new Set(bound.certain)
+  if (request !== null && bound.indexes.length > 0) {
+    search.begin(request, socketPeer, bound.open, set.rules.length, found)
+    for (const index of bound.indexes) index.search(request, search)
+    search.end()
+  }
+  return [...found].sort((x, y) => x - y).map((rule) => set.rules[rule]?.id ?? '')
 }

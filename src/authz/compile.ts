@@ -1,184 +1,176 @@
 /**
- * Turns the policies that apply to a workload into compiled rules, once a load: DENY and ALLOW apart, decisions and
+ * Turns the policies that apply to a workload into indexed rule sets, once a load: each action apart, decisions and
  * permits prebuilt. It never throws; what cannot be judged loses its ALLOW rule and widens its DENY rule.
  */
-import type { AuthorizationPolicy, Operation, Rule, Source, Values } from '../policy/authorization-policy.ts'
-import { attributeOf, hosts, methods, paths, type Attribute, type AttributeScope } from './attribute.ts'
-import { RequestTest, type Alternative, type Clause, type CompiledPolicy } from './compiled-policy.ts'
-import type { CompiledRule, ConnectionTest } from './compiled-policy.ts'
+import type { Action, AuthorizationPolicy } from '../policy/authorization-policy.ts'
+import { BindCache } from './bind-cache.ts'
+import { compileRule } from './compile-rule.ts'
+import type { CompiledPolicy, RuleSets } from './compiled-policy.ts'
+import { CompiledRule, type LostRule } from './compiled-rule.ts'
+import { customProvider, type ProviderKind } from './custom-provider.ts'
 import type { Decision, DecisionReason } from './decision.ts'
 import { grant } from './permit.ts'
-import { TextSet } from './text-set.ts'
+import { RuleSet } from './rule-set.ts'
+import { sortInSteps } from './sort-in-steps.ts'
 
 export interface CompileOptions {
   readonly trustDomain: string
   readonly trustDomainAliases: readonly string[]
   /** `tcp`: fields that need a request are lost as policy-semantics §3.1 says. */
   readonly protocol: 'http' | 'tcp'
+  /** Authorizers that CUSTOM policies may name. Absent: nobody asks them, and a CUSTOM policy denies all it selects. */
+  readonly providers?: ReadonlyMap<string, ProviderKind>
 }
 
-/** `policies` are those of `applicablePolicies`; AUDIT and dry-run never change a verdict and are passed over. */
+/** `policies` are those of `applicablePolicies`. */
 export function compile(policies: readonly AuthorizationPolicy[], options: CompileOptions): CompiledPolicy {
-  const bundle = [options.trustDomain, ...options.trustDomainAliases]
-  const deny: CompiledRule[] = []
-  const allow: CompiledRule[] = []
-  let allowPolicies = 0
-  for (const policy of policies) {
-    const scope: RuleScope = {
-      namespace: policy.meta.namespace,
-      bundle,
-      http: options.protocol === 'http',
-      denies: policy.action === 'DENY',
-    }
-    if (policy.quarantined !== null) deny.push(stub(policy))
-    else if (policy.action === 'AUDIT' || policy.dryRun) continue
-    else if (policy.action === 'DENY') deny.push(...compileRules(policy, scope))
-    else if (policy.action === 'ALLOW') {
-      // It counts even when every rule of it is lost (policy-semantics trap 2).
-      allowPolicies += 1
-      allow.push(...compileRules(policy, scope))
-    } else deny.push(stub(policy))
+  const steps = compileInSteps(policies, options)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** The same work a step at a time, a few microseconds each; between steps nothing is in force yet. */
+export function* compileInSteps(
+  policies: readonly AuthorizationPolicy[],
+  options: CompileOptions,
+): Generator<void, CompiledPolicy> {
+  const drafts = new Drafts(policies, options)
+  const lost: LostRule[] = []
+  const sets = {
+    custom: yield* buildSet(drafts.custom, drafts, lost),
+    audit: yield* buildSet(drafts.audit, drafts, lost),
+    deny: yield* buildSet(drafts.deny, drafts, lost),
+    allow: yield* buildSet(drafts.allow, drafts, lost),
+    shadowDeny: yield* buildSet(drafts.shadowDeny, drafts, lost),
+    shadowAllow: yield* buildSet(drafts.shadowAllow, drafts, lost),
   }
   const refusal = denied('no_allow_matched', null, null, 'none')
+  const enforced = (action: Action, dryRun: boolean): boolean =>
+    policies.some(
+      (policy) => policy.action === action && policy.dryRun === dryRun && policy.quarantined === null,
+    )
   return {
-    deny: deny.sort(byId),
-    allow: allow.sort(byId),
-    otherwise: allowPolicies > 0 ? refusal : allowed('no_allow_policy', null, null, ''),
+    ...sets,
+    // It counts even when every rule of it is lost (policy-semantics trap 2).
+    otherwise: enforced('ALLOW', false) ? refusal : allowed('no_allow_policy', null, null, ''),
     refusal,
+    shadows: { deny: enforced('DENY', true), allow: enforced('ALLOW', true) },
+    lost,
+    bindings: new BindCache(askedBy(sets)),
   }
 }
 
-interface RuleScope extends AttributeScope {
-  readonly http: boolean
-  /** DENY: what cannot be judged counts as a match. */
-  readonly denies: boolean
+/** One rule before it is compiled; `index` null = the deny-all stub of a policy. */
+interface Draft {
+  readonly id: string
+  readonly policy: AuthorizationPolicy
+  readonly index: number | null
 }
 
-/** A rule of an ALLOW policy with something in it that cannot be judged. */
-const lost = Symbol('lost rule')
-type Lost = typeof lost
+class Drafts {
+  readonly options: CompileOptions
+  readonly bundle: readonly string[]
+  /** The one authorizer of CUSTOM policies, or why there is none to ask. */
+  readonly provider: ReturnType<typeof customProvider>
+  readonly custom: Draft[] = []
+  readonly audit: Draft[] = []
+  readonly deny: Draft[] = []
+  readonly allow: Draft[] = []
+  readonly shadowDeny: Draft[] = []
+  readonly shadowAllow: Draft[] = []
 
-function compileRules(policy: AuthorizationPolicy, scope: RuleScope): CompiledRule[] {
-  return policy.rules.flatMap((rule, index) => {
-    const clauses = compileClauses(rule, scope)
-    if (clauses === lost) return []
-    const id = ruleId(policy, index)
-    const decision = scope.denies
-      ? denied('deny_rule', nameOf(policy), index, id)
-      : allowed('allow_rule', nameOf(policy), index, id)
-    return [{ id, decision, clauses }]
-  })
-}
-
-function compileClauses(rule: Rule, scope: RuleScope): readonly Clause[] | Lost {
-  const from = rule.from.map((source) => compileAlternative(fieldsOfSource(source), scope))
-  const to = rule.to.map((operation) => compileAlternative(fieldsOfOperation(operation), scope))
-  const when = compileAlternative(
-    rule.when.map((condition) => [attributeOf(condition.key), condition] as const),
-    scope,
-  )
-  const clauses: Clause[] = []
-  const parts: readonly (readonly (Alternative | Lost)[])[] = [from, to, [when]]
-  for (const written of parts) {
-    const alternatives: Alternative[] = []
-    for (const alternative of written) {
-      if (alternative === lost) return lost
-      alternatives.push(alternative)
-    }
-    // An alternative without tests matches whatever comes, and so does its clause (policy-semantics §3.1).
-    if (alternatives.length === 0 || alternatives.some(isEmpty)) continue
-    clauses.push({ alternatives, requests: alternatives.map((alternative) => alternative.request) })
+  constructor(policies: readonly AuthorizationPolicy[], options: CompileOptions) {
+    this.options = options
+    this.bundle = [options.trustDomain, ...options.trustDomainAliases]
+    this.provider = customProvider(policies, options)
+    for (const policy of policies) this.#sort(policy)
   }
-  return clauses
-}
 
-const isEmpty = ({ connection, request }: Alternative): boolean =>
-  connection.length === 0 && request.length === 0
-
-type Field = readonly [Attribute, Values | null]
-
-function fieldsOfSource(source: Source): readonly Field[] {
-  return [
-    [attributeOf('source.principal'), source.principals],
-    [attributeOf('request.auth.principal'), source.requestPrincipals],
-    [attributeOf('source.namespace'), source.namespaces],
-    [attributeOf('source.serviceAccount'), source.serviceAccounts],
-    [attributeOf('source.trustDomain'), source.trustDomains],
-    [attributeOf('source.ip'), source.ipBlocks],
-    [attributeOf('remote.ip'), source.remoteIpBlocks],
-  ]
-}
-
-function fieldsOfOperation(operation: Operation): readonly Field[] {
-  return [
-    [hosts, operation.hosts],
-    [attributeOf('destination.port'), operation.ports],
-    [methods, operation.methods],
-    [paths, operation.paths],
-  ]
-}
-
-function compileAlternative(fields: readonly Field[], scope: RuleScope): Alternative | Lost {
-  const connection: ConnectionTest[] = []
-  const request: RequestTest[] = []
-  for (const [attribute, written] of fields) {
-    if (written === null || (written.values.length === 0 && written.notValues.length === 0)) continue
-    const judged = judgeable(attribute, written, scope)
-    if (judged === lost) return lost
-    const { values, notValues } = judged
-    if (values.length === 0 && notValues.length === 0) continue
-    if (attribute.kind === 'connection') connection.push(connectionTest(attribute, values, notValues, scope))
-    else if (attribute.kind === 'request') {
-      const fold = (texts: readonly string[]): readonly string[] =>
-        attribute === hosts ? texts.map((text) => text.toLowerCase()) : texts
-      request.push(
-        new RequestTest(attribute.field, attribute.header, textSet(fold(values)), textSet(fold(notValues))),
-      )
-    }
+  #sort(policy: AuthorizationPolicy): void {
+    if (policy.quarantined !== null) this.deny.push({ id: ruleId(policy, 0), policy, index: null })
+    else if (policy.action === 'CUSTOM') {
+      if (this.provider === 'nobody asks') this.deny.push({ id: ruleId(policy, 0), policy, index: null })
+      else if (this.provider !== 'not enforced') addRules(this.custom, policy)
+    } else if (policy.action === 'AUDIT') addRules(this.audit, policy)
+    else if (policy.action === 'DENY') addRules(policy.dryRun ? this.shadowDeny : this.deny, policy)
+    else addRules(policy.dryRun ? this.shadowAllow : this.allow, policy)
   }
-  return { connection, request }
 }
 
-/**
- * What is left of a field's values when those that cannot be judged are gone: for ALLOW nothing may go; for DENY an
- * unjudged wanted value counts as a hit and frees its whole side, an unjudged unwanted value counts as none.
- */
-function judgeable(attribute: Attribute, written: Values, scope: RuleScope): Values | Lost {
-  if (attribute.kind === 'unjudged' || (attribute.kind === 'request' && !scope.http)) {
-    return scope.denies ? { values: [], notValues: [] } : lost
+function addRules(drafts: Draft[], policy: AuthorizationPolicy): void {
+  for (let index = 0; index < policy.rules.length; index++)
+    drafts.push({ id: ruleId(policy, index), policy, index })
+}
+
+/** First in lexicographic order is first reported (policy-semantics §2.4). */
+const byId = (x: Draft, y: Draft): number => (x.id < y.id ? -1 : x.id > y.id ? 1 : 0)
+
+function* buildSet(unsorted: readonly Draft[], drafts: Drafts, lost: LostRule[]): Generator<void, RuleSet> {
+  let bits = 0
+  const nextBit = (): number => bits++
+  const rules: CompiledRule[] = []
+  for (const draft of yield* sortInSteps(unsorted, byId)) {
+    const rule = compileDraft(draft, drafts, nextBit, lost)
+    if (rule !== null) rules.push(rule)
+    yield
   }
-  const { judges } = attribute
-  const whole = written.values.every(judges)
-  if (!scope.denies && !(whole && written.notValues.every(judges))) return lost
-  return { values: whole ? written.values : [], notValues: written.notValues.filter(judges) }
+  return yield* RuleSet.build(rules, bits, unsorted === drafts.audit)
 }
 
-function connectionTest(
-  attribute: Attribute & { kind: 'connection' },
-  values: readonly string[],
-  notValues: readonly string[],
-  scope: AttributeScope,
-): ConnectionTest {
-  const wanted = values.length > 0 ? attribute.any(values, scope) : null
-  const unwanted = notValues.length > 0 ? attribute.any(notValues, scope) : null
-  return (connection) =>
-    (wanted === null || wanted(connection)) && (unwanted === null || !unwanted(connection))
+function compileDraft(
+  { id, policy, index }: Draft,
+  { options, bundle, provider }: Drafts,
+  nextBit: () => number,
+  lost: LostRule[],
+): CompiledRule | null {
+  const name = `${policy.meta.namespace}/${policy.meta.name}`
+  if (index === null) {
+    return new CompiledRule(id, name, null, denied('quarantined_policy', name, null, id), null, [])
+  }
+  const rule = policy.rules[index]
+  if (rule === undefined) return null
+  const { protocol } = options
+  const { namespace } = policy.meta
+  const widens = policy.action !== 'ALLOW'
+  const parts = compileRule(rule, { namespace, bundle, protocol, widens, nextBit })
+  if ('lost' in parts) {
+    lost.push({ policy: name, rule: index, keys: parts.lost })
+    return null
+  }
+  const { clauses } = parts
+  if (policy.action === 'CUSTOM') {
+    const outcome = customOutcome(policy.provider ?? '', name, index, id, provider === 'bad')
+    return new CompiledRule(id, name, index, outcome.refusal, outcome, clauses)
+  }
+  if (policy.action === 'AUDIT' || policy.dryRun)
+    return new CompiledRule(id, name, index, null, null, clauses)
+  const decision = widens ? denied('deny_rule', name, index, id) : allowed('allow_rule', name, index, id)
+  return new CompiledRule(id, name, index, decision, null, clauses)
 }
 
-const textSet = (values: readonly string[]): TextSet | null =>
-  values.length > 0 ? new TextSet(values) : null
-
-const nameOf = ({ meta }: AuthorizationPolicy): string => `${meta.namespace}/${meta.name}`
+function customOutcome(provider: string, name: string, index: number, id: string, bad: boolean) {
+  const ruleId = bad ? `${id}-deny-due-to-bad-CUSTOM-action` : id
+  return { provider, ruleId, refusal: bad ? denied('bad_custom_provider', name, index, ruleId) : null }
+}
 
 const ruleId = ({ meta }: AuthorizationPolicy, index: number): string =>
   `ns[${meta.namespace}]-policy[${meta.name}]-rule[${index}]`
 
-const byId = (x: CompiledRule, y: CompiledRule): number => (x.id < y.id ? -1 : x.id > y.id ? 1 : 0)
+const identityKeys = ['source.principal', 'source.namespace', 'source.serviceAccount', 'source.trustDomain']
 
-/** Denies all: a refused object, or an action whose judge this program does not have. */
-function stub(policy: AuthorizationPolicy): CompiledRule {
-  const id = ruleId(policy, 0)
-  return { id, decision: denied('quarantined_policy', nameOf(policy), null, id), clauses: [] }
+function askedBy(sets: RuleSets): ConstructorParameters<typeof BindCache>[0] {
+  const all = Object.values(sets) as readonly RuleSet[]
+  const asks = (key: string): boolean => all.some((set) => set.asks(key))
+  const named = (key: string): readonly string[] => all.flatMap((set) => set.named(key))
+  return {
+    identity: identityKeys.some(asks),
+    port: asks('destination.port'),
+    sni: asks('connection.sni'),
+    sources: named('source.ip'),
+    destinations: named('destination.ip'),
+  }
 }
 
 function denied(reason: DecisionReason, policy: string | null, rule: number | null, id: string): Decision {

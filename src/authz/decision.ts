@@ -12,6 +12,8 @@ export type DecisionReason =
   | 'no_allow_matched'
   /** A refused policy object stands as a deny-all stub for what it selects. */
   | 'quarantined_policy'
+  /** A CUSTOM rule matched whose provider cannot be asked. */
+  | 'bad_custom_provider'
 
 export interface Decision {
   readonly allowed: boolean

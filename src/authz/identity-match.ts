@@ -2,18 +2,12 @@
  * Policy values about identity, each as a question to the peer's URI name (table of policy-semantics §5). '' is the
  * peer without identity and answers no to all of them; namespaces and accounts are read out of the whole URI, as there.
  */
+import { compileString, matchesString } from '../match/string-matcher.ts'
 import { compileGlob, matchesGlob } from './glob.ts'
-import { TextSet } from './text-set.ts'
 
 export type IdentityMatch = (uri: string) => boolean
 
 const scheme = 'spiffe://'
-
-/** Written without `spiffe://`; generic matching on what follows it. `*` is any non-empty name, of any scheme. */
-export function matchPrincipals(values: readonly string[]): IdentityMatch {
-  const set = new TextSet(values)
-  return (uri) => (set.any ? uri !== '' : uri.startsWith(scheme) && set.has(uri.slice(scheme.length)))
-}
 
 /** `.*` `/ns/VALUE/` `.*` over the whole URI; a star in the value crosses slashes, so `a*` is loose. */
 export function matchNamespace(value: string): IdentityMatch {
@@ -45,12 +39,12 @@ export function matchServiceAccount(namespace: string, account: string): Identit
 }
 
 /** One star at either end of the authority; `*` is any SPIFFE ID. The closing slash belongs to the match. */
-export function matchTrustDomains(values: readonly string[]): IdentityMatch {
-  const set = new TextSet(values)
+export function matchTrustDomain(value: string): IdentityMatch {
+  const matcher = compileString(value)
   return (uri) => {
     if (!uri.startsWith(scheme)) return false
-    if (set.any) return true
+    if (matcher.kind === 'any') return true
     const end = uri.indexOf('/', scheme.length)
-    return end > scheme.length && set.has(uri.slice(scheme.length, end))
+    return end > scheme.length && matchesString(matcher, uri.slice(scheme.length, end))
   }
 }

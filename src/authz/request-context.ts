@@ -36,6 +36,8 @@ export class RequestContext {
   readonly headers: readonly string[]
   /** Set after RequestAuthentication verified one and before ALLOW and DENY are judged; null = no valid token. */
   token: RequestToken | null = null
+  /** Filled in by the first rule that asks for `remote.ip`; null until then. */
+  remoteIp: Ip | null = null
 
   constructor(method: string, path: string, pathWithQuery: string, host: string, headers: readonly string[]) {
     this.method = method

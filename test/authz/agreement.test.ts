@@ -4,20 +4,35 @@
  */
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
+import { isDeepStrictEqual } from 'node:util'
 import { parseIp, type Ip } from '../../src/address/ip.ts'
-import { authorize, bind } from '../../src/authz/authorize.ts'
+import { audit, authorize, bind, custom, shadow } from '../../src/authz/authorize.ts'
 import { compile } from '../../src/authz/compile.ts'
 import { ConnectionContext, RequestContext } from '../../src/authz/request-context.ts'
 import { randomCase, seededRandom, smallerCases, type Case } from '../support/random-policies.ts'
-import { referenceVerdict, type Verdict } from '../support/reference-evaluator.ts'
+import {
+  referenceBeside,
+  referenceVerdict,
+  type Beside,
+  type PlainRequest,
+  type Verdict,
+} from '../support/reference-evaluator.ts'
+import { tokenOf } from './judge.ts'
 
 const cases = Number(process.env['SALLYPORT_CASES'] ?? 8000)
 const seed = Number(process.env['SALLYPORT_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
-function compiledVerdict({ policies, mesh, connection, request }: Case): Verdict {
-  const policy = compile(policies, { ...mesh, protocol: request === null ? 'tcp' : 'http' })
+interface Outcome {
+  readonly verdict: Verdict
+  readonly beside: Beside
+}
+
+const providers = new Map([['authorizer', 'grpc' as const]])
+
+function compiledOutcome({ policies, mesh, connection, request }: Case): Outcome {
+  const compiled = compile(policies, { ...mesh, protocol: request === null ? 'tcp' : 'http', providers })
   const bound = bind(
-    policy,
+    compiled,
     new ConnectionContext(
       connection.principalUri,
       parseIp(connection.sourceIp) as Ip,
@@ -27,33 +42,34 @@ function compiledVerdict({ policies, mesh, connection, request }: Case): Verdict
     ),
   )
   if (request === null) assert.notEqual(bound.constant, null, 'a tcp verdict is constant')
-  const decision = authorize(
-    bound,
-    request &&
-      new RequestContext(
-        request.method,
-        request.path,
-        request.pathWithQuery,
-        request.host,
-        request.headers.flat(),
-      ),
-  )
-  assert.equal(decision.permit !== null, decision.allowed)
+  const context = request && contextOf(request)
+  const { allowed, permit, reason, policy, rule } = authorize(bound, context)
+  assert.equal(permit !== null, allowed)
   return {
-    allowed: decision.allowed,
-    reason: decision.reason,
-    policy: decision.policy,
-    rule: decision.rule,
+    verdict: { allowed, reason, policy, rule },
+    beside: {
+      audit: audit(bound, context),
+      shadow: [...shadow(bound, context)],
+      custom: custom(bound, context)?.ruleId ?? null,
+    },
   }
 }
 
-const expected = (given: Case): Verdict =>
-  referenceVerdict(given.policies, given.mesh, given.connection, given.request)
-
-const agrees = (given: Case): boolean => {
-  const [x, y] = [compiledVerdict(given), expected(given)]
-  return x.allowed === y.allowed && x.reason === y.reason && x.policy === y.policy && x.rule === y.rule
+function contextOf(request: PlainRequest): RequestContext {
+  const { method, path, pathWithQuery, host, headers } = request
+  const context = new RequestContext(method, path, pathWithQuery, host, headers.flat())
+  if (request.token !== null) context.token = tokenOf(request.token)
+  return context
 }
+
+function plainOutcome({ policies, mesh, connection, request }: Case): Outcome {
+  return {
+    verdict: referenceVerdict(policies, mesh, connection, request),
+    beside: referenceBeside(policies, mesh, connection, request),
+  }
+}
+
+const agrees = (given: Case): boolean => isDeepStrictEqual(compiledOutcome(given), plainOutcome(given))
 
 test(`compiled and plain evaluation agree on ${cases} random cases (SALLYPORT_SEED=${seed})`, () => {
   const random = seededRandom(seed)
@@ -66,9 +82,9 @@ test(`compiled and plain evaluation agree on ${cases} random cases (SALLYPORT_SE
         next = smallerCases(given).find((smaller) => !agrees(smaller))
       }
       const shown = JSON.stringify(given, (_, value: unknown) => value ?? undefined, 1)
-      assert.deepEqual(compiledVerdict(given), expected(given), `seed ${seed}, case ${i}: ${shown}`)
+      assert.deepEqual(compiledOutcome(given), plainOutcome(given), `seed ${seed}, case ${i}: ${shown}`)
     }
-    const { reason } = expected(given)
+    const { reason } = plainOutcome(given).verdict
     seen.set(reason, (seen.get(reason) ?? 0) + 1)
   }
   // A generator that only ever reaches one verdict proves nothing.

@@ -138,7 +138,7 @@ test('a quarantined policy denies all it selects and is named', () => {
   }
 })
 
-test('an action whose judge is missing denies all', () => {
+test('a CUSTOM policy denies all where nobody asks its provider', () => {
   assert.equal(http([policy('CUSTOM', [nothing], { provider: 'x' })]).reason, 'quarantined_policy')
 })
 
@@ -250,19 +250,20 @@ test('what cannot be judged loses an ALLOW rule and widens a DENY rule', () => {
     rule({ when: [when('request.headers[]', any('x'))] }),
     rule({ when: [when('request.headers[a][b]', any('x'))] }),
     rule({ when: [when('request.headers[:scheme]', any('x'))] }),
-    rule({ when: [when('remote.ip', any('10.0.0.1'))] }),
+    rule({ when: [when('request.auth.claims[]', any('x'))] }),
+    rule({ when: [when('request.auth.claims', any('x'))] }),
+    rule({ when: [when('request.auth.nothing', any('x'))] }),
+    rule({ when: [when('remote.ip', any('10.0.0.256'))] }),
     rule({ when: [when('experimental.envoy.filters.a.b[c]', any('x'))] }),
     rule({ when: [when('constructor', any('x'))] }),
     rule({ when: [when('hosts', any('x'))] }),
     rule({ when: [when('source.ip', any('10.0.0.256'))] }),
     rule({ when: [when('destination.port', any('080'))] }),
-    rule({ to: [{ paths: any('/a/{*}') }] }),
-    rule({ to: [{ paths: any('/a', '/a/{**}') }] }),
-    rule({ to: [{ paths: not('/a/{**}') }] }),
+    rule({ to: [{ paths: any('/a{*}') }] }),
+    rule({ to: [{ paths: any('/a', '/{**}/{*}') }] }),
+    rule({ to: [{ paths: not('/{a}') }] }),
     rule({ to: [{ ports: any('65536') }] }),
     rule({ from: [{ ipBlocks: any('10.0.0.0/33', '11.0.0.0/8') }] }),
-    rule({ from: [{ remoteIpBlocks: any('10.0.0.1') }] }),
-    rule({ from: [{ requestPrincipals: any('*') }] }),
     rule({ from: [{ serviceAccounts: any('a/b/c') }] }),
     rule({ from: [{ trustDomains: any('a/b') }] }),
   ]

@@ -4,6 +4,7 @@ import { authorize, bind } from '../../src/authz/authorize.ts'
 import { compile } from '../../src/authz/compile.ts'
 import type { Decision } from '../../src/authz/decision.ts'
 import { ConnectionContext, RequestContext } from '../../src/authz/request-context.ts'
+import type { RequestToken } from '../../src/authz/request-token.ts'
 import type {
   Action,
   AuthorizationPolicy,
@@ -86,17 +87,35 @@ export interface Asked {
   query?: string
   host?: string
   headers?: string[]
+  /** Payload of a verified token. */
+  token?: Record<string, unknown>
 }
 
 export function request(asked: Asked = {}): RequestContext {
   const path = asked.path ?? '/'
-  return new RequestContext(
+  const context = new RequestContext(
     asked.method ?? 'GET',
     path,
     path + (asked.query ?? ''),
     asked.host ?? 'a.example',
     asked.headers ?? [],
   )
+  if (asked.token !== undefined) context.token = tokenOf(asked.token)
+  return context
+}
+
+/** What verification leaves of a payload (policy-semantics §1.5). */
+export function tokenOf(claims: Readonly<Record<string, unknown>>): RequestToken {
+  const text = (name: string): string => (typeof claims[name] === 'string' ? claims[name] : '')
+  const [issuer, subject, aud] = [text('iss'), text('sub'), claims['aud']]
+  return {
+    issuer,
+    subject,
+    principal: issuer === '' || subject === '' ? '' : `${issuer}/${subject}`,
+    audiences: typeof aud === 'string' ? [aud] : Array.isArray(aud) ? (aud as string[]) : [],
+    presenter: text('azp'),
+    claims,
+  }
 }
 
 export interface Mesh {

@@ -54,14 +54,51 @@ const words: Readonly<Record<string, readonly string[]>> = {
   'connection.sni': ['*', 'outbound_.80_._.s', 'outbound_*', '*.s', 's'],
   methods: ['GET', 'POST', 'get', '*', 'P*', '*T'],
   hosts: ['a.example', 'A.Example', '*.example', 'a.*', '*', 'a.example:80', 'a.example:*'],
-  paths: ['/', '/a', '/a*', '/a/*', '*/b', '*', '/a*b', '*a*', '/A', '/x/{*}'],
+  paths: [
+    '/',
+    '/a',
+    '/a*',
+    '/a/*',
+    '*/b',
+    '*',
+    '/a*b',
+    '*a*',
+    '/A',
+    '/{*}',
+    '/a/{*}',
+    '/{*}/b',
+    '/{**}',
+    '/{**}/b',
+    '/a/{**}',
+    '/x/{*}y',
+  ],
   'request.headers[X-Tier]': ['gold', 'trial', '*', 'g*', '*l', 'gold,trial'],
   'request.headers[host]': ['a.example', 'A.example', '*'],
   'request.headers[:path]': ['/a', '/a?*', '*q=1', '/a*'],
   'request.headers[:method]': ['GET', '*'],
+  'request.auth.principal': [
+    '*',
+    'https://i/s',
+    '*/s',
+    '*i/s',
+    '*s',
+    'https://i/*',
+    'https://i/s*',
+    'https*',
+    'https://i*',
+    '*/*',
+    '*i/s*',
+    'https://i',
+  ],
+  'request.auth.audiences': ['a', 'b', '*', 'a*'],
+  'request.auth.presenter': ['p', '*', '*p'],
+  'request.auth.claims[iss]': ['https://i', '*'],
+  'request.auth.claims[groups]': ['red', 'blue', '*', 'r*'],
+  'request.auth.claims[realm.x][roles]': ['admin', '*', '*n'],
+  'request.auth.claims[realm.x]': ['admin', '*'],
+  'remote.ip': ['10.0.0.1', '10.0.0.0/8', '192.168.0.0/16', '0.0.0.0/0'],
   'request.headers[:scheme]': ['http'],
-  'request.auth.claims[iss]': ['x'],
-  'remote.ip': ['10.0.0.1'],
+  'experimental.envoy.filters.x[y]': ['x'],
   'no.such.key': ['x'],
 }
 
@@ -83,18 +120,18 @@ export function randomCase(random: () => number): Case {
   const condition = (): Condition => {
     const rare = chance(0.05)
     const keys = Object.keys(words).filter((key) => key.includes('.'))
-    const key = pick(rare ? keys.slice(-4) : keys.slice(0, -4))
+    const key = pick(rare ? keys.slice(-3) : keys.slice(0, -3))
     return { key, ...values(key) }
   }
   const rule = (): Rule => ({
     from: times(2, () => ({
       principals: maybe('source.principal', 0.4),
-      requestPrincipals: maybe('request.auth.claims[iss]', 0.01),
+      requestPrincipals: maybe('request.auth.principal', 0.1),
       namespaces: maybe('source.namespace', 0.3),
       serviceAccounts: maybe('source.serviceAccount', 0.2),
       trustDomains: maybe('source.trustDomain', 0.2),
       ipBlocks: maybe('source.ip', 0.2),
-      remoteIpBlocks: maybe('remote.ip', 0.01),
+      remoteIpBlocks: maybe('remote.ip', 0.1),
     })),
     to: times(2, () => ({
       hosts: maybe('hosts', 0.2),
@@ -105,7 +142,7 @@ export function randomCase(random: () => number): Case {
     when: chance(0.4) ? times(2, condition) : [],
   })
   const policy = (index: number): AuthorizationPolicy => {
-    const action = pick(['ALLOW', 'ALLOW', 'ALLOW', 'DENY', 'DENY', 'AUDIT'] as const)
+    const action = pick(['ALLOW', 'ALLOW', 'ALLOW', 'DENY', 'DENY', 'AUDIT', 'CUSTOM'] as const)
     const rules = chance(0.1) ? Array.from({ length: 12 }, rule) : times(3, rule)
     return {
       meta: {
@@ -120,8 +157,8 @@ export function randomCase(random: () => number): Case {
       selector: null,
       targetsGateway: false,
       rules,
-      provider: null,
-      dryRun: chance(0.03),
+      provider: action === 'CUSTOM' ? 'authorizer' : null,
+      dryRun: (action === 'ALLOW' || action === 'DENY') && chance(0.1),
       quarantined: chance(0.01) ? 'spec: random' : null,
     }
   }
@@ -134,16 +171,38 @@ export function randomCase(random: () => number): Case {
           `spiffe://${pick(domains)}/ns/${pick(namespaces)}/k/v/sa/${pick(accounts)}/k/v`,
           `spiffe://${pick(domains)}/k/v/ns/${pick(namespaces)}/sa/${pick(accounts)}`,
         ])
-  const path = pick(['/', '/a', '/a/', '/a/b', '/b', '/A', '/aab'])
+  const token = (): Record<string, unknown> => ({
+    iss: pick(['https://i', 'https://j', '']),
+    sub: pick(['s', 'st', 's/t', '*', undefined]),
+    aud: pick([undefined, 'a', ['a', 'b'], [], ['ab', '']]),
+    azp: pick([undefined, 'p', 'xp', 7]),
+    groups: pick([undefined, 'red', ['blue', 7, 'rose'], true, { red: 'red' }, [['red']], null]),
+    'realm.x': pick([
+      undefined,
+      'admin',
+      { roles: 'admin' },
+      { roles: ['x', 'admin'] },
+      { roles: 1 },
+      ['admin'],
+    ]),
+  })
+  const path = pick(['/', '/a', '/a/', '/a/b', '/b', '/A', '/aab', '/a*', '/a//b', '/a[/b'])
   const request: PlainRequest = {
     method: pick(['GET', 'POST', 'get', 'PUT']),
     path,
     pathWithQuery: path + pick(['', '?q=1', '?b']),
     host: pick(['', 'a.example', 'A.EXAMPLE', 'a.example:80', 'b.example']),
-    headers: times(3, () => [pick(['x-tier', 'x-tier', 'other']), pick(['gold', 'trial', '', 'gold,trial'])]),
+    headers: times(4, () =>
+      chance(0.2)
+        ? ['x-forwarded-for', pick(['10.0.0.1', '1.1.1.1, 192.168.0.9', 'rubbish', '10.0.0.1,', ''])]
+        : [pick(['x-tier', 'x-tier', 'other']), pick(['gold', 'trial', '', 'gold,trial'])],
+    ),
+    token: chance(0.5) ? null : token(),
   }
   return {
-    policies: Array.from({ length: Math.floor(random() * 4) }, (_, index) => policy(index)),
+    policies: Array.from({ length: Math.floor(random() * (chance(0.05) ? 24 : 4)) }, (_, index) =>
+      policy(index),
+    ),
     mesh: pick([
       { trustDomain: 'new.td', trustDomainAliases: ['old.td'] },
       { trustDomain: 'cluster.local', trustDomainAliases: [] },

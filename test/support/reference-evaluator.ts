@@ -17,6 +17,8 @@ export interface PlainRequest {
   readonly pathWithQuery: string
   readonly host: string
   readonly headers: readonly (readonly [string, string])[]
+  /** Payload of a verified token; null = none. */
+  readonly token: Readonly<Record<string, unknown>> | null
 }
 
 export interface PlainConnection {
@@ -51,14 +53,14 @@ export function referenceVerdict(
     const name = `${policy.meta.namespace}/${policy.meta.name}`
     const id = (index: number): string =>
       `ns[${policy.meta.namespace}]-policy[${policy.meta.name}]-rule[${index}]`
-    if (policy.quarantined !== null || policy.action === 'CUSTOM') {
+    if (policy.quarantined !== null) {
       hits.push({
         id: id(0),
         verdict: { allowed: false, reason: 'quarantined_policy', policy: name, rule: null },
       })
       continue
     }
-    if (policy.dryRun || policy.action === 'AUDIT') continue
+    if (policy.dryRun || policy.action === 'AUDIT' || policy.action === 'CUSTOM') continue
     policy.rules.forEach((rule, index) => {
       if (!new Judge(policy, mesh, connection, request).rule(rule)) return
       const denies = policy.action === 'DENY'
@@ -66,14 +68,60 @@ export function referenceVerdict(
       hits.push({ id: id(index), verdict: { allowed: !denies, reason, policy: name, rule: index } })
     })
   }
-  hits.sort((x, y) => Buffer.compare(Buffer.from(x.id), Buffer.from(y.id)))
+  hits.sort(byId)
   const deny = hits.find(({ verdict }) => !verdict.allowed)
   if (deny !== undefined) return deny.verdict
-  const enforcedAllow = policies.filter((policy) => policy.action === 'ALLOW' && !policy.dryRun)
+  const enforcedAllow = policies.filter(
+    (policy) => policy.action === 'ALLOW' && !policy.dryRun && policy.quarantined === null,
+  )
   if (enforcedAllow.length === 0)
     return { allowed: true, reason: 'no_allow_policy', policy: null, rule: null }
   const allow = hits.find(({ verdict }) => verdict.allowed)
   return allow?.verdict ?? { allowed: false, reason: 'no_allow_matched', policy: null, rule: null }
+}
+
+const byId = (x: { id: string }, y: { id: string }): number =>
+  Buffer.compare(Buffer.from(x.id), Buffer.from(y.id))
+
+/** What must come of the policies that give no verdict themselves. */
+export interface Beside {
+  /** Ids of all AUDIT rules that match. */
+  readonly audit: readonly string[]
+  /** Per dry-run action: its result and the first rule that matched. */
+  readonly shadow: readonly { action: string; result: string; policyId: string | null }[]
+  /** The first CUSTOM rule that matches, when there is one good provider. */
+  readonly custom: string | null
+}
+
+export function referenceBeside(
+  policies: readonly AuthorizationPolicy[],
+  mesh: Mesh,
+  connection: PlainConnection,
+  request: PlainRequest | null,
+): Beside {
+  const matching = (wanted: (policy: AuthorizationPolicy) => boolean): string[] =>
+    policies
+      .filter((policy) => policy.quarantined === null && wanted(policy))
+      .flatMap((policy) =>
+        policy.rules.flatMap((rule, index) =>
+          new Judge(policy, mesh, connection, request).rule(rule)
+            ? [{ id: `ns[${policy.meta.namespace}]-policy[${policy.meta.name}]-rule[${index}]` }]
+            : [],
+        ),
+      )
+      .sort(byId)
+      .map(({ id }) => id)
+  const shadow = (['DENY', 'ALLOW'] as const).flatMap((action) => {
+    const dry = (policy: AuthorizationPolicy): boolean => policy.action === action && policy.dryRun
+    if (!policies.some((policy) => policy.quarantined === null && dry(policy))) return []
+    const policyId = matching(dry)[0] ?? null
+    return [{ action, result: (policyId === null) === (action === 'DENY') ? 'allowed' : 'denied', policyId }]
+  })
+  return {
+    audit: matching(({ action }) => action === 'AUDIT'),
+    shadow,
+    custom: matching(({ action }) => action === 'CUSTOM')[0] ?? null,
+  }
 }
 
 /** A field that cannot be judged here: no request, or nothing in this program that knows. */
@@ -164,12 +212,18 @@ class Judge {
         return /^\d+$/.test(value) ? Number(value) === destinationPort : unknown
       case 'connection.sni':
         return generic(value, sni)
+      case 'remote.ip':
+        return inBlock(value, this.remoteIp())
     }
     if (this.request === null) return unknown
+    if (key.startsWith('request.auth.')) return this.token(key, value)
     const { method, path, pathWithQuery, host, headers } = this.request
     if (key === 'methods') return generic(value, method)
     if (key === 'hosts') return generic(value.toLowerCase(), host.toLowerCase())
-    if (key === 'paths') return value.includes('{') || value.includes('}') ? unknown : generic(value, path)
+    if (key === 'paths') {
+      if (!/[{}]/.test(value)) return generic(value, path)
+      return isTemplate(value) ? templateRegex(value).test(path) : unknown
+    }
     const header = /^request\.headers\[([^[\]]+)\]$/.exec(key)?.[1]?.toLowerCase()
     if (header === undefined) return unknown
     if (header === 'host' || header === ':authority') return generic(value, host)
@@ -177,6 +231,38 @@ class Judge {
     if (header === ':path') return generic(value, pathWithQuery)
     if (header.startsWith(':')) return unknown
     return headers.some(([name, text]) => name === header && (value === '*' || generic(value, text)))
+  }
+
+  /** policy-semantics §1.8 */
+  remoteIp(): string {
+    const lists = (this.request?.headers ?? []).filter(([name]) => name === 'x-forwarded-for')
+    const last = lists.at(-1)?.[1].split(',').at(-1)?.trim() ?? ''
+    const octets = last.split('.')
+    const valid =
+      octets.length === 4 && octets.every((octet) => /^(0|[1-9]\d{0,2})$/.test(octet) && +octet < 256)
+    return valid ? last : this.connection.sourceIp
+  }
+
+  /** policy-semantics §1.5 */
+  token(key: string, value: string): boolean | typeof unknown {
+    const payload = this.request?.token ?? {}
+    const fits = (claim: unknown): boolean =>
+      (Array.isArray(claim) ? claim : [claim]).some((one) => typeof one === 'string' && generic(value, one))
+    if (key === 'request.auth.audiences') return fits(payload['aud'])
+    if (key === 'request.auth.presenter') return typeof payload['azp'] === 'string' && fits(payload['azp'])
+    if (key === 'request.auth.principal') {
+      const { iss, sub } = payload
+      if (typeof iss !== 'string' || typeof sub !== 'string' || iss === '' || sub === '') return false
+      return requestPrincipal(value, iss, sub)
+    }
+    const path = /^request\.auth\.claims((?:\[[^[\]]+\])+)$/.exec(key)?.[1]
+    if (path === undefined) return unknown
+    let claim: unknown = payload
+    for (const [, name = ''] of path.matchAll(/\[([^[\]]+)\]/g)) {
+      const object = Object.prototype.toString.call(claim) === '[object Object]' ? Object(claim) : {}
+      claim = Object.entries(object).find(([own]) => own === name)?.[1]
+    }
+    return fits(claim)
   }
 
   /** policy-semantics §5.1 */
@@ -233,6 +319,38 @@ function trustDomainRegex(domain: string): RegExp {
   if (domain.startsWith('*')) return new RegExp(`^spiffe://[^/]*${quote(domain.slice(1))}/.*`)
   if (domain.endsWith('*')) return new RegExp(`^spiffe://${quote(domain.slice(0, -1))}[^/]*/.*`)
   return new RegExp(`^spiffe://${quote(domain)}/`)
+}
+
+/** Operators fill whole segments, none follows `{**}`. */
+function isTemplate(value: string): boolean {
+  const operators = value.split('/').filter((segment) => /[{}]/.test(segment))
+  const rest = operators.indexOf('{**}')
+  return (
+    operators.every((segment) => /^\{\*\*?\}$/.test(segment)) && (rest < 0 || rest === operators.length - 1)
+  )
+}
+
+/** policy-semantics §1.10 */
+function templateRegex(template: string): RegExp {
+  const set = "A-Za-z0-9\\-._~%!$&'()*+,;:@="
+  const operators: Record<string, string> = { '{*}': `[${set}]+`, '{**}': `[${set}/]*` }
+  const pieces = template.split(/(\{\*\*?\})/).map((piece) => operators[piece] ?? quote(piece))
+  return new RegExp(`^${pieces.join('')}$`)
+}
+
+/** The table of policy-semantics §1.5, row by row. */
+function requestPrincipal(pattern: string, iss: string, sub: string): boolean {
+  const [, head = '', tail = null] = /^(.*)\/([^/]*)$/.exec(pattern) ?? []
+  if (pattern === '*') return true
+  if (pattern.startsWith('*')) {
+    if (tail === null) return sub.endsWith(pattern.slice(1))
+    return (head === '*' || iss.endsWith(head.slice(1))) && sub === tail
+  }
+  if (pattern.endsWith('*')) {
+    if (tail === null) return iss.startsWith(pattern.slice(0, -1))
+    return iss === head && sub.startsWith(tail.slice(0, -1))
+  }
+  return tail !== null && iss === head && sub === tail
 }
 
 /** policy-semantics §1.2 */

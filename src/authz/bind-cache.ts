@@ -1,0 +1,74 @@
+/**
+ * What was worked out for connections that look alike to the policies in force, so that a peer which reconnects costs
+ * nothing. Bounded: peers choose how many kinds of connection there are. It judges nothing.
+ */
+import { parseCidr, type Cidr } from '../address/cidr.ts'
+import { AddressClasses } from './address-classes.ts'
+import type { ConnectionContext } from './request-context.ts'
+import type { BoundRules } from './rule-set.ts'
+
+/** All rule sets on one kind of connection. */
+export interface BoundSets {
+  readonly custom: BoundRules
+  readonly audit: BoundRules
+  readonly deny: BoundRules
+  readonly allow: BoundRules
+  readonly shadowDeny: BoundRules
+  readonly shadowAllow: BoundRules
+}
+
+/** What policy looks at; what it does not look at makes no difference between connections. */
+export interface Asked {
+  readonly identity: boolean
+  readonly port: boolean
+  readonly sni: boolean
+  /** Blocks named for the source and for the destination, as written. */
+  readonly sources: readonly string[]
+  readonly destinations: readonly string[]
+}
+
+const most = 1024
+
+export class BindCache {
+  readonly #asked: Asked
+  readonly #sources: AddressClasses
+  readonly #destinations: AddressClasses
+  readonly #bound = new Map<string, BoundSets>()
+
+  constructor(asked: Asked) {
+    this.#asked = asked
+    this.#sources = classesOf(asked.sources)
+    this.#destinations = classesOf(asked.destinations)
+  }
+
+  /** Kinds of connection remembered. */
+  get size(): number {
+    return this.#bound.size
+  }
+
+  get(connection: ConnectionContext, make: () => BoundSets): BoundSets {
+    const key = this.#keyOf(connection)
+    const known = this.#bound.get(key)
+    if (known !== undefined) return known
+    const made = make()
+    if (this.#bound.size >= most) {
+      const [oldest] = this.#bound.keys()
+      if (oldest !== undefined) this.#bound.delete(oldest)
+    }
+    this.#bound.set(key, made)
+    return made
+  }
+
+  /** A URI holds no blank, so the parts cannot run into each other; the SNI comes last. */
+  #keyOf({ principalUri, sourceIp, destinationIp, destinationPort, sni }: ConnectionContext): string {
+    const { identity, port } = this.#asked
+    const source = this.#sources.of(sourceIp)
+    const destination = this.#destinations.of(destinationIp)
+    const numbers = `${source} ${destination} ${port ? destinationPort : 0}`
+    return `${numbers} ${identity ? principalUri : ''} ${this.#asked.sni ? sni : ''}`
+  }
+}
+
+function classesOf(values: readonly string[]): AddressClasses {
+  return new AddressClasses(values.map(parseCidr).filter((block): block is Cidr => block !== null))
+}

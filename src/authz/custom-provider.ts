@@ -1,0 +1,32 @@
+/**
+ * Which outside authorizer the CUSTOM policies of a workload ask, if any (policy-semantics §9.1). It asks nobody: calling
+ * the authorizer comes before the token is verified and is not this room's work.
+ */
+import type { AuthorizationPolicy } from '../policy/authorization-policy.ts'
+
+/** How a provider of `meshConfig.extensionProviders` is spoken to. */
+export type ProviderKind = 'http' | 'grpc'
+
+/**
+ * `good`: matching requests are for the one named provider. `bad`: it is unknown, or several are named, and matching
+ * requests are denied. `not enforced`: an HTTP provider on TCP (trap 34). `nobody asks`: the caller has no providers.
+ */
+export function customProvider(
+  policies: readonly AuthorizationPolicy[],
+  options: {
+    readonly protocol: 'http' | 'tcp'
+    readonly providers?: ReadonlyMap<string, ProviderKind>
+  },
+): 'good' | 'bad' | 'not enforced' | 'nobody asks' {
+  const { providers, protocol } = options
+  if (providers === undefined) return 'nobody asks'
+  const names = new Set(
+    policies
+      .filter(({ action, quarantined }) => action === 'CUSTOM' && quarantined === null)
+      .map(({ provider }) => provider ?? ''),
+  )
+  const [name = ''] = names
+  const kind = providers.get(name)
+  if (names.size > 1 || kind === undefined) return 'bad'
+  return kind === 'http' && protocol === 'tcp' ? 'not enforced' : 'good'
+}
