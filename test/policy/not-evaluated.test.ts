@@ -6,32 +6,14 @@ import { accepted, object, refused } from './sample.ts'
 const policy = (spec: string, metadata?: string): string => object('AuthorizationPolicy', spec, metadata)
 
 test('each unevaluated part closes the scope and is named by its path', () => {
-  const from = 'spec.rules[0].from[0].source'
+  const key = 'experimental.envoy.filters.a.b[key]'
   const cases: [string, string][] = [
-    ['{action: AUDIT}', 'spec.action: AUDIT'],
     ['{action: CUSTOM, provider: {name: p}, rules: [{}]}', 'spec.action: CUSTOM'],
-    ['{rules: [{from: [{source: {requestPrincipals: ["*"]}}]}]}', `${from}.requestPrincipals`],
-    ['{rules: [{from: [{source: {notRequestPrincipals: ["*"]}}]}]}', `${from}.requestPrincipals`],
-    ['{rules: [{from: [{source: {remoteIpBlocks: [1.2.3.4]}}]}]}', `${from}.remoteIpBlocks`],
+    [`{rules: [{when: [{key: "${key}", values: [x]}]}]}`, `spec.rules[0].when[0].key: ${key}`],
     [
-      '{rules: [{to: [{operation: {paths: ["/a/{*}"]}}]}]}',
-      'spec.rules[0].to[0].operation.paths: path template',
-    ],
-    [
-      '{rules: [{to: [{operation: {notPaths: ["/{**}"]}}]}]}',
-      'spec.rules[0].to[0].operation.paths: path template',
-    ],
-    ...[
-      'remote.ip',
-      'request.auth.principal',
-      'request.auth.audiences',
-      'request.auth.presenter',
-      'request.auth.claims[a][b]',
-      'experimental.envoy.filters.a.b[key]',
-    ].map((key): [string, string] => [
-      `{rules: [{when: [{key: "${key}", values: ["1.2.3.4"]}]}]}`,
+      `{action: DENY, rules: [{when: [{key: "${key}", notValues: [x]}]}]}`,
       `spec.rules[0].when[0].key: ${key}`,
-    ]),
+    ],
   ]
   for (const [spec, part] of cases) {
     const { quarantined, stub } = refused(policy(spec))
@@ -41,21 +23,29 @@ test('each unevaluated part closes the scope and is named by its path', () => {
 })
 
 test('several parts are counted', () => {
+  const key = 'experimental.envoy.filters.a.b[key]'
   const { quarantined } = refused(
-    policy('{action: AUDIT, rules: [{when: [{key: remote.ip, values: [1.2.3.4]}]}]}'),
+    policy(`{action: CUSTOM, provider: {name: p}, rules: [{when: [{key: "${key}", values: [x]}]}]}`),
   )
   assert.equal(
     quarantined.reason,
-    'invalid policy name.ns: spec.action: AUDIT is not evaluated yet (and 1 more)',
+    'invalid policy name.ns: spec.action: CUSTOM is not evaluated yet (and 1 more)',
   )
 })
 
-test('dry run is refused until it is evaluated', () => {
-  const metadata = '{name: name, namespace: ns, annotations: {istio.io/dry-run: "true"}}'
-  assert.match(refused(policy('{}', metadata)).quarantined.reason, /dry-run.* is not evaluated yet$/)
+test('what attaches to a gateway is not judged here at all', () => {
+  const targets = 'targetRefs: [{kind: Gateway, group: gateway.networking.k8s.io, name: g}]'
+  accepted('AuthorizationPolicy', policy(`{action: CUSTOM, provider: {name: p}, ${targets}, rules: [{}]}`))
 })
 
-test('what is evaluated passes', () => {
+test('AUDIT and dry run are evaluated', () => {
+  accepted('AuthorizationPolicy', policy('{action: AUDIT}'))
+  const metadata = '{name: name, namespace: ns, annotations: {istio.io/dry-run: "true"}}'
+  const { value } = accepted('AuthorizationPolicy', policy('{}', metadata))
+  assert.equal(value.dryRun, true)
+})
+
+test('every key and field of the reference is evaluated', () => {
   const keys = [
     'source.ip',
     'source.namespace',
@@ -65,10 +55,19 @@ test('what is evaluated passes', () => {
     'destination.ip',
     'destination.port',
     'connection.sni',
+    'remote.ip',
     'request.headers[x]',
+    'request.auth.principal',
+    'request.auth.audiences',
+    'request.auth.presenter',
+    'request.auth.claims[a][b]',
   ]
   for (const key of keys) {
     const text = key.endsWith('ip') ? '1.2.3.4' : '80'
     accepted('AuthorizationPolicy', policy(`{rules: [{when: [{key: "${key}", values: ["${text}"]}]}]}`))
   }
+  for (const source of ['requestPrincipals: ["*"]', 'notRequestPrincipals: [a]', 'remoteIpBlocks: [1.2.3.4]'])
+    accepted('AuthorizationPolicy', policy(`{rules: [{from: [{source: {${source}}}]}]}`))
+  for (const paths of ['paths: ["/a/{*}"]', 'notPaths: ["/{**}"]'])
+    accepted('AuthorizationPolicy', policy(`{rules: [{to: [{operation: {${paths}}}]}]}`))
 })
