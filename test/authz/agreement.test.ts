@@ -8,6 +8,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { parseIp, type Ip } from '../../src/address/ip.ts'
 import { audit, authorize, bind, custom, shadow } from '../../src/authz/authorize.ts'
 import { compile } from '../../src/authz/compile.ts'
+import type { CompiledPolicy } from '../../src/authz/compiled-policy.ts'
+import type { Rule } from '../../src/policy/authorization-policy.ts'
 import { ConnectionContext, RequestContext } from '../../src/authz/request-context.ts'
 import { randomCase, seededRandom, smallerCases, type Case } from '../support/random-policies.ts'
 import {
@@ -29,8 +31,12 @@ interface Outcome {
 
 const providers = new Map([['authorizer', 'grpc' as const]])
 
-function compiledOutcome({ policies, mesh, connection, request }: Case): Outcome {
-  const compiled = compile(policies, { ...mesh, protocol: request === null ? 'tcp' : 'http', providers })
+function compileCase({ policies, mesh, request }: Case): CompiledPolicy {
+  return compile(policies, { ...mesh, protocol: request === null ? 'tcp' : 'http', providers })
+}
+
+function compiledOutcome(given: Case, compiled = compileCase(given)): Outcome {
+  const { connection, request } = given
   const bound = bind(
     compiled,
     new ConnectionContext(
@@ -97,3 +103,31 @@ test(`compiled and plain evaluation agree on ${cases} random cases (SALLYPORT_SE
   ])
     assert.ok((seen.get(reason) ?? 0) > cases / 1000, `${reason} seen ${seen.get(reason) ?? 0} times`)
 })
+
+test(`they agree when many connections share large compiled sets (SALLYPORT_SEED=${seed})`, () => {
+  const random = seededRandom(seed + 1)
+  for (let set = 0; set < Math.max(2, cases / 2000); set++) {
+    const first = randomCase(random)
+    const policies = Array.from({ length: 60 }, () => randomCase(random).policies)
+      .flat()
+      // A deny-all among so many would hide the rest.
+      .filter(({ quarantined, rules }) => quarantined === null && rules.every(isNarrow))
+      .map((policy, i) => ({ ...policy, meta: { ...policy.meta, name: `p${i}` } }))
+    const compiled = new Map<boolean, CompiledPolicy>()
+    for (let i = 0; i < 100; i++) {
+      const { connection, request } = randomCase(random)
+      const given = { ...first, policies, connection, request }
+      const known = compiled.get(request === null) ?? compileCase(given)
+      compiled.set(request === null, known)
+      assert.deepEqual(
+        compiledOutcome(given, known),
+        plainOutcome(given),
+        `seed ${seed}, set ${set}, pair ${i}: ${JSON.stringify({ connection, request })}`,
+      )
+    }
+  }
+})
+
+function isNarrow({ from, to, when }: Rule): boolean {
+  return from.length + to.length > 0 && when.length > 0
+}
