@@ -29,6 +29,7 @@ export function assembleConfig(state: ConfigState, services: readonly Service[])
       ...values(entries, 'DestinationRule'),
       ...stubs(entries, (stub) => (stub.kind === 'DestinationRule' ? stub.value : null)),
     ],
+    requestAuthentications: values(entries, 'RequestAuthentication'),
     tokenRefusals: stubs(entries, (stub) => (stub.kind === 'RequestAuthentication' ? stub.value : null)),
     services: [...assembleServices(sources, mesh.domain), ...services],
     quarantine,

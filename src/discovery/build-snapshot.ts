@@ -9,11 +9,13 @@ import type { DestinationRule } from '../policy/destination-rule.ts'
 import type { MeshConfig } from '../policy/mesh-config.ts'
 import type { PeerAuthentication } from '../policy/peer-authentication.ts'
 import { peerMode } from '../policy/peer-mode.ts'
+import type { RequestAuthentication } from '../policy/request-authentication.ts'
 import { selects, type Quarantined } from '../policy/resource.ts'
 import type { Service } from '../policy/service.ts'
+import type { TokenRefusal } from '../policy/token-refusal.ts'
 import type { Workload } from '../policy/workload.ts'
 import { inboundPorts } from './inbound-ports.ts'
-import type { Snapshot, TokenRefusal } from './snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
 import { ruleIsVisible, visibleTo } from './visibility.ts'
 
 /** The whole mesh's configuration as decoded values. */
@@ -21,6 +23,7 @@ export interface DecodedConfig {
   readonly mesh: MeshConfig
   readonly authorizationPolicies: readonly AuthorizationPolicy[]
   readonly peerAuthentications: readonly PeerAuthentication[]
+  readonly requestAuthentications: readonly RequestAuthentication[]
   readonly tokenRefusals: readonly TokenRefusal[]
   readonly destinationRules: readonly DestinationRule[]
   readonly services: readonly Service[]
@@ -42,6 +45,12 @@ export function buildSnapshot(
     mesh,
     workload,
     authorizationPolicies: applicablePolicies(config.authorizationPolicies, workload, mesh.rootNamespace),
+    requestAuthentications: config.requestAuthentications.filter(
+      ({ meta, selector, targetsGateway }) =>
+        !targetsGateway &&
+        (meta.namespace === mesh.rootNamespace || meta.namespace === workload.namespace) &&
+        selects(selector, workload.labels),
+    ),
     tokenRefusals: config.tokenRefusals.filter(
       (refusal) =>
         (refusal.namespace === mesh.rootNamespace || refusal.namespace === workload.namespace) &&

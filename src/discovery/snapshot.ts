@@ -6,8 +6,10 @@ import type { AuthorizationPolicy } from '../policy/authorization-policy.ts'
 import type { DestinationRule } from '../policy/destination-rule.ts'
 import type { MeshConfig } from '../policy/mesh-config.ts'
 import type { EffectiveMtls, PeerAuthentication } from '../policy/peer-authentication.ts'
-import type { Quarantined, Selector } from '../policy/resource.ts'
+import type { RequestAuthentication } from '../policy/request-authentication.ts'
+import type { Quarantined } from '../policy/resource.ts'
 import type { PortProtocol, Service } from '../policy/service.ts'
+import type { TokenRefusal } from '../policy/token-refusal.ts'
 import type { Workload } from '../policy/workload.ts'
 
 /** One workload port as the inbound side serves it. */
@@ -19,14 +21,6 @@ export interface InboundPort {
   readonly service: { readonly hostname: string; readonly name: string; readonly namespace: string } | null
 }
 
-/** Stands for a refused RequestAuthentication: requests that bear a token are answered 401 in its scope. */
-export interface TokenRefusal {
-  readonly namespace: string
-  readonly name: string
-  readonly selector: Selector | null
-  readonly reason: string
-}
-
 export interface Snapshot {
   /** Grows by one with every change that is a change. */
   readonly generation: number
@@ -36,6 +30,8 @@ export interface Snapshot {
   readonly workload: Workload
   /** Only those that apply to the workload. */
   readonly authorizationPolicies: readonly AuthorizationPolicy[]
+  /** Only those that apply to the workload. */
+  readonly requestAuthentications: readonly RequestAuthentication[]
   /** Only those that apply to the workload. */
   readonly tokenRefusals: readonly TokenRefusal[]
   /** All of them: clients need the servers' modes for auto-mTLS. */

@@ -11,6 +11,7 @@ import { decodeEndpoints, decodeEndpointSlice, decodePod, decodeService } from '
 import { decodeMeshConfig } from './decode-mesh-config.ts'
 import { decodeMeta } from './decode-meta.ts'
 import { decodePeerAuthentication } from './decode-peer-authentication.ts'
+import { decodeRequestAuthentication } from './decode-request-authentication.ts'
 import { decodeServiceEntry, decodeWorkloadEntry } from './decode-service-entry.ts'
 import type { DestinationRule } from './destination-rule.ts'
 import { failClosed } from './fail-closed.ts'
@@ -18,6 +19,7 @@ import type { Stub } from './fail-closed.ts'
 import type { MeshConfig } from './mesh-config.ts'
 import { notEvaluated } from './not-evaluated.ts'
 import type { PeerAuthentication } from './peer-authentication.ts'
+import type { RequestAuthentication } from './request-authentication.ts'
 import type { Quarantined, RawResource, ResourceMeta } from './resource.ts'
 import type {
   KubernetesService,
@@ -38,6 +40,7 @@ interface Of<Kind extends string, Value> {
 export type Accepted =
   | Of<'AuthorizationPolicy', AuthorizationPolicy>
   | Of<'PeerAuthentication', PeerAuthentication>
+  | Of<'RequestAuthentication', RequestAuthentication>
   | Of<'DestinationRule', DestinationRule>
   | Of<'ServiceEntry', ServiceEntry>
   | Of<'WorkloadEntry', WorkloadEntry>
@@ -162,9 +165,10 @@ function peerAuthentication(raw: RawResource, meta: ResourceMeta): Accepted {
   return { kind: 'PeerAuthentication', value: decodePeerAuthentication(raw, meta, warnings), warnings }
 }
 
-function requestAuthentication(_raw: RawResource, meta: ResourceMeta): Accepted {
+function requestAuthentication(raw: RawResource, meta: ResourceMeta): Accepted {
   refuseDryRun(meta)
-  throw new DecodeProblem('', 'RequestAuthentication is not evaluated yet')
+  const warnings: string[] = []
+  return { kind: 'RequestAuthentication', value: decodeRequestAuthentication(raw, meta, warnings), warnings }
 }
 
 function refuseDryRun(meta: ResourceMeta): void {

@@ -4,6 +4,7 @@
  */
 import type { AuthorizationPolicy } from './authorization-policy.ts'
 import { salvageHost } from './decode-destination-rule.ts'
+import { salvageTokenUse } from './decode-request-authentication.ts'
 import { salvageSelector, salvageTargets } from './decode-selector.ts'
 import type { DestinationRule } from './destination-rule.ts'
 import type { PeerAuthentication } from './peer-authentication.ts'
@@ -32,7 +33,8 @@ export function failClosed(
     case 'RequestAuthentication': {
       if (salvageTargets(raw)) return null
       const { namespace, name } = meta
-      return { kind: raw.kind, value: { namespace, name, selector: salvageSelector(raw), reason } }
+      const selector = salvageSelector(raw)
+      return { kind: raw.kind, value: { namespace, name, selector, reason, ...salvageTokenUse(raw) } }
     }
     case 'DestinationRule':
       return { kind: raw.kind, value: noDialling(raw, meta, reason, domain) }

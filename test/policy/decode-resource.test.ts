@@ -109,14 +109,25 @@ test('the stub of a policy selects at least what the policy would have', () => {
   }
 })
 
-test('a RequestAuthentication is refused: bearers of tokens are, where it selects', () => {
+test('a refused RequestAuthentication refuses bearers of tokens where it selects', () => {
   const { stub, quarantined } = refused(
-    object('RequestAuthentication', '{selector: {matchLabels: {a: b}}, jwtRules: []}'),
+    object(
+      'RequestAuthentication',
+      '{selector: {matchLabels: {a: b}}, jwtRules: [{issuer: i, bogus: 1, fromHeaders: [{name: X-Token}, 5], fromCookies: [c], outputPayloadToHeader: X-Payload, outputClaimToHeaders: [{header: X-Sub, claim: sub}, {header: "a b"}]}, 7]}',
+    ),
   )
-  const reason = 'RequestAuthentication is not evaluated yet'
+  const reason =
+    'spec.jwtRules[0]: unknown field "bogus"; expected one of issuer, audiences, jwksUri, jwks, fromHeaders, fromParams, fromCookies, outputPayloadToHeader, outputClaimToHeaders, forwardOriginalToken, timeout, presence, spaceDelimitedClaims'
   assert.deepEqual(stub, {
     kind: 'RequestAuthentication',
-    value: { namespace: 'ns', name: 'name', selector: { a: 'b' }, reason },
+    value: {
+      namespace: 'ns',
+      name: 'name',
+      selector: { a: 'b' },
+      reason,
+      locations: { fromHeaders: [{ name: 'x-token', prefix: '' }], fromParams: [], fromCookies: ['c'] },
+      outputs: ['x-sub', 'x-payload'],
+    },
   })
   assert.deepEqual(quarantined, {
     kind: 'RequestAuthentication',
@@ -126,7 +137,8 @@ test('a RequestAuthentication is refused: bearers of tokens are, where it select
     reason,
     lastGood: false,
   })
-  const gateway = '{targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: g}]}'
+  const gateway =
+    '{targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: g}], jwtRules: [{bogus: 1}]}'
   assert.equal(refused(object('RequestAuthentication', gateway)).stub, null)
 })
 

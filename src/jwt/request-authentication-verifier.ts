@@ -1,0 +1,273 @@
+/**
+ * All rules that apply to a workload, asked of one request: which identity it has, what is taken from it and put into it
+ * before the application sees it, or why it is refused (policy-semantics §6.2, §6.4, §6.6). It judges no policy.
+ */
+import type { RequestToken } from '../authz/request-token.ts'
+import type { RequestAuthentication, TokenLocations } from '../policy/request-authentication.ts'
+import type { TokenRefusal } from '../policy/token-refusal.ts'
+import type { KeyRing } from './key-ring.ts'
+import { KeySet } from './key-set.ts'
+import { withoutParameters } from './query.ts'
+import { detailsOf, statusOf, type KeyFault, type TokenFault } from './token-fault.ts'
+import { TokenFinder, type FoundToken } from './token-locations.ts'
+import type { VerifiedToken } from './verified-token.ts'
+import { RuleVerifier, type Judged } from './verify-token.ts'
+
+/** What is read of a request. Header names are lower case; the target is the normalized one that is forwarded. */
+export interface BearerRequest {
+  readonly method: string
+  readonly headers: readonly string[]
+  readonly target: string
+  readonly scheme: 'http' | 'https'
+  readonly host: string
+}
+
+export interface Edits {
+  /** Lower-case names; every copy goes, before anything is added. */
+  readonly removeHeaders: readonly string[]
+  /** Flat list. */
+  readonly addHeaders: readonly string[]
+  /** The target to judge and to forward. */
+  readonly target: string
+}
+
+export type Outcome =
+  | { readonly ok: true; readonly token: RequestToken | null; readonly edits: Edits }
+  | {
+      readonly ok: false
+      readonly status: 401 | 403
+      readonly body: string
+      /** Value of www-authenticate. */
+      readonly authenticate: string
+      readonly details: string
+    }
+
+/** Verified tokens remembered over all rules. */
+const mostRemembered = 4096
+const none: readonly string[] = []
+
+interface Rule {
+  readonly verifier: RuleVerifier
+  readonly required: boolean
+  /** Index into the finders: rules that look in the same places share what was found. */
+  readonly finder: number
+}
+
+/** One request on its way through the rules. */
+interface Passage {
+  readonly request: BearerRequest
+  readonly nowMs: number
+  readonly found: readonly (readonly FoundToken[])[]
+  /** By rule, as far as judged. */
+  readonly judged: (Judged | null)[]
+}
+
+export class RequestAuthenticationVerifier {
+  readonly #rules: readonly Rule[]
+  readonly #finders: readonly TokenFinder[]
+  readonly #refusedFinders: readonly TokenFinder[]
+  readonly #scrub: readonly string[]
+  readonly #anyRequired: boolean
+  /** Nothing to verify, to refuse or to remove: every request passes as it is. */
+  readonly idle: boolean
+
+  constructor(
+    authentications: readonly RequestAuthentication[],
+    refusals: readonly TokenRefusal[],
+    ring: KeyRing,
+  ) {
+    const rules = authentications
+      .flatMap(({ jwtRules }) => jwtRules)
+      .toSorted((x, y) => (x.issuer < y.issuer ? -1 : x.issuer > y.issuer ? 1 : 0))
+    const scrub = new Set(refusals.flatMap(({ outputs }) => outputs))
+    for (const rule of rules) {
+      if (rule.outputPayloadToHeader !== null) scrub.add(rule.outputPayloadToHeader)
+      for (const { header } of rule.outputClaimToHeaders) scrub.add(header)
+    }
+    this.#scrub = [...scrub]
+    const places = new Map<string, number>()
+    const finders: TokenFinder[] = []
+    const most = Math.max(64, Math.floor(mostRemembered / Math.max(rules.length, 1)))
+    this.#rules = rules.map((rule) => {
+      const { fromHeaders, fromParams, fromCookies } = rule
+      const place = JSON.stringify([fromHeaders, fromParams, fromCookies])
+      const finder = places.get(place) ?? finders.push(new TokenFinder(rule, scrub)) - 1
+      places.set(place, finder)
+      const verifier = new RuleVerifier(rule, readInline(rule.jwks), ring, most)
+      return { verifier, required: rule.presence === 'REQUIRED', finder }
+    })
+    this.#finders = finders
+    this.#refusedFinders = refusals.flatMap(({ locations }) =>
+      [defaultPlaces, locations].map((place) => new TokenFinder(place, new Set())),
+    )
+    this.#anyRequired = this.#rules.some(({ required }) => required)
+    this.idle = rules.length === 0 && refusals.length === 0
+  }
+
+  /** At once when there is no token, or none that needs its signature looked at; never throws or rejects. */
+  verify(request: BearerRequest, nowMs: number): Outcome | Promise<Outcome> {
+    const { headers, target } = request
+    if (request.method === 'OPTIONS' && isPreflight(headers)) return this.#pass(request)
+    for (const finder of this.#refusedFinders) {
+      if (finder.find(headers, target).length > 0) return quarantined(request)
+    }
+    const found = this.#finders.map((finder) => finder.find(headers, target))
+    const passage: Passage = { request, nowMs, found, judged: [] }
+    return this.#anyRequired ? this.#demandAll(passage) : this.#acceptAny(passage)
+  }
+
+  /** `any(P1..Pn, all(Pi or missing))`: the first success ends it. */
+  #acceptAny(passage: Passage): Outcome | Promise<Outcome> {
+    const { judged } = passage
+    for (let i = judged.length; i < this.#rules.length; i++) {
+      const rule = this.#rules[i] as Rule
+      const tokens = passage.found[rule.finder] as readonly FoundToken[]
+      const verdict = tokens.length === 0 ? null : judgeAll(rule.verifier, tokens, passage.nowMs)
+      if (verdict instanceof Promise) {
+        return verdict.then((settled) => {
+          if (isVerified(settled)) return this.#admit(passage, [[rule, settled]])
+          judged.push(settled)
+          return this.#acceptAny(passage)
+        })
+      }
+      if (verdict !== null && isVerified(verdict)) return this.#admit(passage, [[rule, verdict]])
+      judged.push(verdict)
+    }
+    const fault = reported(judged)
+    return fault === null ? this.#pass(passage.request) : refusal(passage.request, fault)
+  }
+
+  /** With a REQUIRED rule every rule must hold: its token valid, or missing where it may be. */
+  #demandAll(passage: Passage): Outcome | Promise<Outcome> {
+    const { judged } = passage
+    for (let i = judged.length; i < this.#rules.length; i++) {
+      const rule = this.#rules[i] as Rule
+      const tokens = passage.found[rule.finder] as readonly FoundToken[]
+      if (tokens.length === 0) {
+        if (rule.required) return refusal(passage.request, 'Jwt is missing')
+        judged.push(null)
+        continue
+      }
+      const verdict = judgeAll(rule.verifier, tokens, passage.nowMs)
+      if (verdict instanceof Promise) {
+        return verdict.then((settled) => {
+          if (!isVerified(settled)) return refusal(passage.request, settled)
+          judged.push(settled)
+          return this.#demandAll(passage)
+        })
+      }
+      if (!isVerified(verdict)) return refusal(passage.request, verdict)
+      judged.push(verdict)
+    }
+    const admitted = this.#rules.flatMap((rule, i): [Rule, VerifiedToken][] => {
+      const verdict = judged[i] ?? null
+      return verdict !== null && isVerified(verdict) ? [[rule, verdict]] : []
+    })
+    return this.#admit(passage, admitted)
+  }
+
+  /** Of several verified tokens the last rule's is the identity, as the later write wins in Envoy. */
+  #admit(passage: Passage, admitted: readonly (readonly [Rule, VerifiedToken])[]): Outcome {
+    const removeHeaders = [...this.#scrub]
+    let parameters: string[] | null = null
+    let identity: RequestToken | null = null
+    let outputs: readonly string[] = none
+    for (const [rule, verified] of admitted) {
+      identity = verified.token
+      if (verified.outputs.length > 0)
+        outputs = outputs.length === 0 ? verified.outputs : [...outputs, ...verified.outputs]
+      if (rule.verifier.rule.forwardOriginalToken) continue
+      for (const { place, name } of passage.found[rule.finder] as readonly FoundToken[]) {
+        if (place === 'header') removeHeaders.push(name)
+        else if (place === 'parameter') (parameters ??= []).push(name)
+      }
+    }
+    const { target } = passage.request
+    const edited = parameters === null ? target : withoutParameters(target, parameters)
+    return { ok: true, token: identity, edits: { removeHeaders, addHeaders: outputs, target: edited } }
+  }
+
+  #pass({ target }: BearerRequest): Outcome {
+    return { ok: true, token: null, edits: { removeHeaders: this.#scrub, addHeaders: none, target } }
+  }
+}
+
+const defaultPlaces: TokenLocations = { fromHeaders: [], fromParams: [], fromCookies: [] }
+
+const isVerified = (verdict: Judged): verdict is VerifiedToken => typeof verdict !== 'string'
+
+function readInline(text: string | null): KeySet | KeyFault | null {
+  if (text === null) return null
+  const read = KeySet.read(text)
+  return read.ok ? read.keys : read.fault
+}
+
+/** All tokens of a rule must be valid; the last place is looked at first, and the first place is the identity. */
+function judgeAll(
+  verifier: RuleVerifier,
+  tokens: readonly FoundToken[],
+  nowMs: number,
+  at = tokens.length - 1,
+): Judged | Promise<Judged> {
+  for (let i = at; i >= 0; i--) {
+    const judged = verifier.judge((tokens[i] as FoundToken).text, nowMs)
+    if (judged instanceof Promise) {
+      return judged.then((settled) =>
+        isVerified(settled) && i > 0 ? judgeAll(verifier, tokens, nowMs, i - 1) : settled,
+      )
+    }
+    if (i === 0 || !isVerified(judged)) return judged
+  }
+  return 'Jwt is missing'
+}
+
+/**
+ * The fault that is told when no rule was satisfied; null when nobody brought a token. The last alternative, "all or
+ * missing", fails with the first rule that has a token and refuses it, so a real fault there is the last real one;
+ * otherwise a real fault beats an unknown issuer.
+ */
+function reported(judged: readonly (Judged | null)[]): TokenFault | null {
+  const faults = judged.filter((verdict): verdict is TokenFault => typeof verdict === 'string')
+  const [first] = faults
+  if (first === undefined || isReal(first)) return first ?? null
+  return faults.findLast(isReal) ?? first
+}
+
+const isReal = (fault: TokenFault): boolean => fault !== 'Jwt issuer is not configured'
+
+function isPreflight(headers: readonly string[]): boolean {
+  let origin = false
+  let method = false
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i + 1] === '') continue
+    if (headers[i] === 'origin') origin = true
+    else if (headers[i] === 'access-control-request-method') method = true
+  }
+  return origin && method
+}
+
+function refusal(request: BearerRequest, fault: TokenFault): Outcome {
+  const error = fault === 'Jwt is missing' ? '' : ', error="invalid_token"'
+  return {
+    ok: false,
+    status: statusOf(fault),
+    body: fault,
+    authenticate: `Bearer realm="${realm(request)}"${error}`,
+    details: detailsOf(fault),
+  }
+}
+
+/** A RequestAuthentication that is not in force cannot be trusted to have meant less (architecture §4). */
+function quarantined(request: BearerRequest): Outcome {
+  const details = 'jwt_authn_access_denied{quarantined_request_authentication}'
+  return { ...refusal(request, 'Jwt verification fails'), details } as Outcome
+}
+
+/** Most characters of the path that are told back. */
+const longestPath = 256
+
+/** Quotes and backslashes would end or bend the quoted text (RFC 9110 §5.6.4). */
+function realm({ scheme, host, target }: BearerRequest): string {
+  const uri = `${scheme}://${host}${target.slice(0, longestPath)}`
+  return uri.replace(/["\\]/g, (c) => (c === '"' ? '%22' : '%5C'))
+}
