@@ -110,8 +110,9 @@ test(`they agree when many connections share large compiled sets (SALLYPORT_SEED
     const first = randomCase(random)
     const policies = Array.from({ length: 60 }, () => randomCase(random).policies)
       .flat()
-      // A deny-all among so many would hide the rest.
-      .filter(({ quarantined, rules }) => quarantined === null && rules.every(isNarrow))
+      // A rule that matches at once, among so many, would hide the rest.
+      .filter(({ quarantined }) => quarantined === null)
+      .map((policy) => ({ ...policy, rules: policy.rules.filter(isNarrow) }))
       .map((policy, i) => ({ ...policy, meta: { ...policy.meta, name: `p${i}` } }))
     const compiled = new Map<boolean, CompiledPolicy>()
     for (let i = 0; i < 100; i++) {
