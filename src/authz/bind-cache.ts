@@ -59,6 +59,11 @@ export class BindCache {
     return made
   }
 
+  /** For the next connection that looks like this one to be worked out anew. */
+  forget(connection: ConnectionContext): void {
+    this.#bound.delete(this.#keyOf(connection))
+  }
+
   /** A URI holds no blank, so the parts cannot run into each other; the SNI comes last. */
   #keyOf({ principalUri, sourceIp, destinationIp, destinationPort, sni }: ConnectionContext): string {
     const { identity, port } = this.#asked

@@ -1,0 +1,141 @@
+/**
+ * Nanoseconds a decision with 10 to 10,000 policies: our engine, its plain twin, casbin and Cedar on the same rules and
+ * questions. It checks that all of them agree, reports, and asserts no time; `--smoke` runs everything once, short.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { compileSliced } from '../src/authz/compile-sliced.ts'
+import { casbinEngine } from './policy/casbin-engine.ts'
+import { cedarEngine } from './policy/cedar-engine.ts'
+import type { Engine } from './policy/engine.ts'
+import { ourEngines, referenceEngine } from './policy/our-engines.ts'
+import { ourPolicies } from './policy/our-policies.ts'
+import { questionMix, ruleMix } from './policy/rule-mix.ts'
+
+const smoke = process.argv.includes('--smoke')
+const sizes = smoke ? [10, 100] : [10, 100, 1000, 10_000]
+const questionCount = 256
+/** How long one engine is asked at one size. */
+const windowMs = smoke ? 20 : 400
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+const columns = new Map<string, number[]>()
+const note = (name: string, value: number): void => {
+  columns.set(name, [...(columns.get(name) ?? []), value])
+}
+
+for (const size of sizes) {
+  const rules = ruleMix(size)
+  const questions = questionMix(rules, questionCount)
+  const policies = ourPolicies(rules)
+  const ours = ourEngines(policies, questions)
+  const engines = [
+    ours.bound,
+    ours.reconnecting,
+    ours.cold,
+    referenceEngine(policies, questions),
+    await casbinEngine(rules, questions),
+    cedarEngine(rules, questions),
+  ]
+  const allowed = agreement(engines, size)
+  for (const engine of engines) note(`${engine.name} (ns)`, nanoseconds(engine))
+  note('ours, bytes allocated a decision', bytesPerDecision(ours.bound))
+  note('allowed of 256 questions', allowed)
+  note('ours, compile (ms)', ours.bound.loadMs)
+  const sliced = await slices(policies)
+  note('ours, compile sliced (ms, pauses left out)', sliced.total)
+  note('ours, longest slice (ms)', sliced.longest)
+  for (const { name, loadMs } of engines.slice(-2)) note(`${name}, load (ms)`, loadMs)
+}
+
+const width = Math.max(...[...columns.keys()].map((name) => name.length))
+say(`${'policies'.padEnd(width)} ${sizes.map((size) => String(size).padStart(13)).join('')}`)
+for (const [name, values] of columns) {
+  say(`${name.padEnd(width)} ${values.map((value) => round(value).padStart(13)).join('')}`)
+}
+const bound = columns.get('ours, connection bound (ns)') ?? []
+say(`growth from ${sizes[0]} to ${sizes.at(-1)}: ${((bound.at(-1) ?? 0) / (bound[0] ?? 1)).toFixed(2)}x`)
+
+/** Engines that answer differently are not comparable. The slow ones are asked a part. */
+function agreement(engines: readonly Engine[], size: number): number {
+  const [first] = engines
+  if (first === undefined) return 0
+  let allowed = 0
+  for (let n = 0; n < questionCount; n++) {
+    const expected = first.ask(n)
+    if (expected) allowed++
+    for (const { name, ask } of engines) {
+      if (size > 1000 && n % 16 > 1 && !name.startsWith('ours')) continue
+      if (ask(n) !== expected) throw new Error(`${name} disagrees on question ${n} of ${size} policies`)
+    }
+  }
+  return allowed
+}
+
+/** Median of windows, after a warm-up; the clock is read once a round of questions, or once each for slow engines. */
+function nanoseconds({ ask }: Engine): number {
+  const one = performance.now()
+  ask(1)
+  const slow = performance.now() - one > 0.5
+  const round = slow ? 1 : questionCount
+  const samples: number[] = []
+  let n = 0
+  const until = performance.now() + windowMs * 2
+  const warm = performance.now() + windowMs
+  while (performance.now() < until || samples.length < 3) {
+    const start = performance.now()
+    for (let i = 0; i < round; i++) {
+      ask(n)
+      n = (n + 1) % questionCount
+    }
+    const end = performance.now()
+    if (end > warm || slow) samples.push(((end - start) * 1e6) / round)
+  }
+  samples.sort((x, y) => x - y)
+  // Slow engines are asked unlike questions a sample, so their mean is the fair figure.
+  if (slow) return samples.reduce((sum, sample) => sum + sample, 0) / samples.length
+  return samples[samples.length >>> 1] ?? 0
+}
+
+/** Few enough decisions that no collection comes between; what the loop itself allocates is in it. */
+function bytesPerDecision({ ask }: Engine): number {
+  const decisions = questionCount * 200
+  for (let i = 0; i < decisions; i++) ask(i % questionCount)
+  collect()
+  const before = process.memoryUsage().heapUsed
+  for (let i = 0; i < decisions; i++) ask(i % questionCount)
+  return Math.max(0, process.memoryUsage().heapUsed - before) / decisions
+}
+
+async function slices(
+  policies: Parameters<typeof compileSliced>[0],
+): Promise<{ total: number; longest: number }> {
+  let total = 0
+  let longest = 0
+  let began = performance.now()
+  const cut = (): void => {
+    const length = performance.now() - began
+    total += length
+    longest = Math.max(longest, length)
+  }
+  const options = { trustDomain: 'cluster.local', trustDomainAliases: [], protocol: 'http' } as const
+  await compileSliced(policies, options, {
+    yieldEvery: 2,
+    pause: async () => {
+      cut()
+      await nextTurn()
+      began = performance.now()
+    },
+  })
+  cut()
+  return { total, longest }
+}
+
+function round(value: number): string {
+  if (value >= 100) return Math.round(value).toLocaleString('en-US')
+  return value.toFixed(value < 10 ? 2 : 1)
+}
