@@ -1,45 +1,60 @@
 /**
- * Verified tokens by the SHA-256 of their text, the longest known going first. It holds no token itself, and
- * nothing that was refused; whoever asks checks the time again.
+ * Verified tokens by the SHA-256 of their text, the longest known going first, and before them a handful by the text
+ * itself: comparing is a fraction of the cost of digesting. Nothing that was refused is in it; whoever asks checks the
+ * time again.
  */
 import { hash } from 'node:crypto'
 import type { VerifiedToken } from './verified-token.ts'
 
+/** Tokens held as text: enough for the clients of the moment, few enough to lose no secret that is not in use. */
+const mostAsText = 128
+
 export class TokenCache {
   readonly #most: number
-  readonly #entries = new Map<string, VerifiedToken>()
+  readonly #byDigest = new Map<string, VerifiedToken>()
+  readonly #byText = new Map<string, VerifiedToken>()
 
   constructor(most: number) {
     this.#most = most
   }
 
   get size(): number {
-    return this.#entries.size
+    return this.#byDigest.size
   }
 
-  /** The key of a token. Latin-1: 32 characters, the cheapest text of a digest. */
-  static keyOf(token: string): string {
-    return hash('sha256', token, 'latin1')
+  get(text: string): VerifiedToken | undefined {
+    const near = this.#byText.get(text)
+    if (near !== undefined) return near
+    if (this.#byDigest.size === 0) return undefined
+    const far = this.#byDigest.get(digest(text))
+    if (far !== undefined) put(this.#byText, text, far, mostAsText)
+    return far
   }
 
-  get(key: string): VerifiedToken | undefined {
-    return this.#entries.get(key)
+  set(text: string, token: VerifiedToken): void {
+    put(this.#byDigest, digest(text), token, this.#most)
+    put(this.#byText, text, token, mostAsText)
   }
 
-  set(key: string, token: VerifiedToken): void {
-    if (this.#entries.size >= this.#most) {
-      // Exact recency would cost two writes a hit; what is still in use comes back with one verification.
-      const oldest = this.#entries.keys().next()
-      if (oldest.done !== true) this.#entries.delete(oldest.value)
-    }
-    this.#entries.set(key, token)
-  }
-
-  delete(key: string): void {
-    this.#entries.delete(key)
+  delete(text: string): void {
+    this.#byText.delete(text)
+    this.#byDigest.delete(digest(text))
   }
 
   clear(): void {
-    this.#entries.clear()
+    this.#byText.clear()
+    this.#byDigest.clear()
   }
+}
+
+/** Latin-1: 32 characters, the cheapest text of a digest. */
+const digest = (text: string): string => hash('sha256', text, 'latin1')
+
+/** Exact recency would cost two writes a hit; what is still in use comes back with one verification. */
+function put(map: Map<string, VerifiedToken>, key: string, token: VerifiedToken, most: number): void {
+  if (map.size >= most) {
+    const oldest = map.keys().next()
+    if (oldest.done !== true) map.delete(oldest.value)
+  }
+  map.set(key, token)
 }

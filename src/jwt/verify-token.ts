@@ -47,12 +47,11 @@ export class RuleVerifier {
       this.#cache.clear()
       this.#cachedFor = keys
     }
-    const cacheKey = TokenCache.keyOf(text)
-    const hit = this.#cache.get(cacheKey)
+    const hit = this.#cache.get(text)
     if (hit !== undefined) {
       const fault = timeFault(hit, now)
       if (fault === null) return hit
-      this.#cache.delete(cacheKey)
+      this.#cache.delete(text)
       return fault
     }
     const read = readToken(text)
@@ -60,7 +59,7 @@ export class RuleVerifier {
     const { token } = read
     const fault = this.#claimFault(token, now)
     if (fault !== null) return fault
-    return typeof keys === 'string' ? keys : this.#verify(token, cacheKey, keys)
+    return typeof keys === 'string' ? keys : this.#verify(token, keys)
   }
 
   #claimFault(token: Token, now: number): TokenFault | null {
@@ -73,7 +72,7 @@ export class RuleVerifier {
     return 'Audiences in Jwt are not allowed'
   }
 
-  async #verify(token: Token, cacheKey: string, keys: KeySet): Promise<Judged> {
+  async #verify(token: Token, keys: KeySet): Promise<Judged> {
     let used: KeySet = keys
     let fault = await used.verify(token)
     if (fault !== null && mayBeStale(fault, token)) {
@@ -89,7 +88,7 @@ export class RuleVerifier {
     if (fault !== null) return fault
     const verified = verifiedToken(token, this.rule)
     // Keys that changed while this token was being looked at are not to be vouched for.
-    if (used === this.#cachedFor) this.#cache.set(cacheKey, verified)
+    if (used === this.#cachedFor) this.#cache.set(token.raw, verified)
     return verified
   }
 }

@@ -4,6 +4,7 @@
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+// @ts-expect-error: the package has no types.
 import Provider from 'oidc-provider'
 import { exportJWK, generateKeyPair } from 'jose'
 
