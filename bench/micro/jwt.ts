@@ -9,7 +9,7 @@ import { RequestAuthenticationVerifier } from '../../src/jwt/request-authenticat
 import type { JwtRule } from '../../src/policy/request-authentication.ts'
 
 const smoke = process.argv.includes('--smoke')
-const hits = smoke ? 2_000 : 500_000
+const hits = smoke ? 500 : 50_000
 const colds = smoke ? 20 : 2_000
 const issuer = 'https://idp.test'
 const nowMs = Date.now()
@@ -68,7 +68,7 @@ const request = (headers: readonly string[]) => ({
 })
 const report = (what: string, startedAt: number, rounds: number): void => {
   const ns = ((performance.now() - startedAt) * 1e6) / rounds
-  console.log(`${what.padEnd(36)} ${ns.toFixed(0).padStart(8)} ns`)
+  console.log(`${what.padEnd(40)} ${ns.toFixed(0).padStart(8)} ns`)
 }
 
 for (const algorithm of ['ES256', 'RS256']) {
@@ -91,14 +91,35 @@ for (const algorithm of ['ES256', 'RS256']) {
     await verifier.verify(request([...others, 'authorization', `Bearer ${text}`]), nowMs)
   report(`${algorithm} cold`, startedAt, colds)
 
-  const warm = tokens.slice(0, 64).map((text) => request([...others, 'authorization', `Bearer ${text}`]))
-  for (const asked of warm) void verifier.verify(asked, nowMs)
-  startedAt = performance.now()
-  for (let i = 0; i < hits; i++) void verifier.verify(warm[i & 63] as (typeof warm)[number], nowMs)
-  report(`${algorithm} cached (${(tokens[0] as string).length} characters)`, startedAt, hits)
+  // Fresh text each time, as it comes off the wire: engines remember the hash of a string they have seen.
+  const fresh = (text: string): string => Buffer.from(`Bearer ${text}`, 'latin1').toString('latin1')
+  for (const [label, clients] of [
+    ['64 clients', Math.min(64, colds)],
+    ['1,000 clients', Math.min(1000, colds)],
+  ] as const) {
+    const warm = Array.from({ length: hits }, (_, i) =>
+      request([...others, 'authorization', fresh(tokens[i % clients] as string)]),
+    )
+    for (let i = 0; i < clients; i++) await verifier.verify(warm[i] as (typeof warm)[number], nowMs)
+    reportBest(
+      `${algorithm} cached, ${label}, ${(tokens[0] as string).length} bytes`,
+      warm.length,
+      (i) => void verifier.verify(warm[i] as (typeof warm)[number], nowMs),
+    )
+  }
 
   const bare = request(others)
-  startedAt = performance.now()
-  for (let i = 0; i < hits; i++) void verifier.verify(bare, nowMs)
-  report(`${algorithm} no token`, startedAt, hits)
+  reportBest(`${algorithm} no token`, hits, () => void verifier.verify(bare, nowMs))
+}
+
+/** The best of ten parts of the run: what the code costs when nobody else wants the core. */
+function reportBest(what: string, rounds: number, once: (round: number) => void): void {
+  const part = Math.floor(rounds / 10)
+  let best = Infinity
+  for (let from = 0; from + part <= rounds; from += part) {
+    const startedAt = performance.now()
+    for (let i = from; i < from + part; i++) once(i)
+    best = Math.min(best, performance.now() - startedAt)
+  }
+  console.log(`${what.padEnd(40)} ${((best * 1e6) / part).toFixed(0).padStart(8)} ns`)
 }

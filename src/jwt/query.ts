@@ -5,6 +5,8 @@
 
 /** The first occurrence, percent-decoded; null when there is none. */
 export function firstParameter(target: string, name: string): string | null {
+  // A name that is neither there as it is nor can be there escaped needs no walk.
+  if (!target.includes(name) && !target.includes('%')) return null
   for (const { start, equals, end } of pairs(target)) {
     if (decode(target.slice(start, equals)) === name) return decode(target.slice(equals + 1, end))
   }

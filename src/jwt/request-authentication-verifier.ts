@@ -111,7 +111,14 @@ export class RequestAuthenticationVerifier {
     for (const finder of this.#refusedFinders) {
       if (finder.find(headers, target).length > 0) return quarantined(request)
     }
-    const found = this.#finders.map((finder) => finder.find(headers, target))
+    const found: (readonly FoundToken[])[] = []
+    let any = this.#anyRequired
+    for (const finder of this.#finders) {
+      const tokens = finder.find(headers, target)
+      if (tokens.length > 0) any = true
+      found.push(tokens)
+    }
+    if (!any) return this.#pass(request)
     const passage: Passage = { request, nowMs, found, judged: [] }
     return this.#anyRequired ? this.#demandAll(passage) : this.#acceptAny(passage)
   }

@@ -1,13 +1,13 @@
 /**
- * Verified tokens by the SHA-256 of their text, the longest known going first, and before them a handful by the text
+ * Verified tokens by the SHA-256 of their text, the longest known going first, and before them the newest by the text
  * itself: comparing is a fraction of the cost of digesting. Nothing that was refused is in it; whoever asks checks the
  * time again.
  */
 import { hash } from 'node:crypto'
 import type { VerifiedToken } from './verified-token.ts'
 
-/** Tokens held as text: enough for the clients of the moment, few enough to lose no secret that is not in use. */
-const mostAsText = 128
+/** Tokens held as text: the clients of the moment. The others cost a digest a hit. */
+const mostAsText = 1024
 
 export class TokenCache {
   readonly #most: number
