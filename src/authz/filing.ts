@@ -4,8 +4,9 @@
  */
 import { hasBit, type BitVector } from './bit-vector.ts'
 import type { Alternative, CompiledRule } from './compiled-rule.ts'
-import { placesOf, type Aspect, type Place } from './place.ts'
+import { isSettledByPlace, placesOf, type Aspect, type Place } from './place.ts'
 import { RequestIndex } from './request-index.ts'
+import type { RequestTest } from './request-test.ts'
 import { Entry } from './search.ts'
 
 /** How often each value is wanted in a group of rules. */
@@ -34,12 +35,20 @@ const keyOf = ({ aspect, name, value }: Place): string => `${aspect} ${name} ${v
 
 const dearness: Partial<Record<Aspect, number>> = { header: 2, claim: 4, audiences: 2, issuer: 2, subject: 2 }
 
+/** One alternative: the test it is filed under, and that test's places. */
+interface Filed {
+  readonly alternative: Alternative
+  readonly test: RequestTest | null
+  readonly places: readonly Place[]
+  readonly sharing: number
+}
+
 /** Where to file one rule: places for each open alternative of one clause. */
 export interface Filing {
   readonly rule: number
   readonly compiled: CompiledRule
   readonly clause: number
-  readonly places: readonly (readonly [Alternative, readonly Place[]])[]
+  readonly filed: readonly Filed[]
   /** How many entries share the places; Infinity when no clause can be filed. */
   readonly sharing: number
 }
@@ -51,40 +60,42 @@ export function chooseFiling(
   popularity: Popularity,
   open: BitVector | null,
 ): Filing {
-  let best: Filing = { rule, compiled, clause: -1, places: [], sharing: Infinity }
+  let best: Filing = { rule, compiled, clause: -1, filed: [], sharing: Infinity }
   compiled.clauses.forEach(({ alternatives }, clause) => {
-    const places: (readonly [Alternative, readonly Place[]])[] = []
+    const filed: Filed[] = []
     let sharing = 0
     for (const alternative of alternatives) {
       if (open !== null && !hasBit(open, alternative.bit)) continue
-      const cheapest = cheapestTest(alternative, popularity)
+      const cheapest = fileUnder(alternative, popularity)
       sharing += cheapest.sharing
-      places.push([alternative, cheapest.places])
+      filed.push(cheapest)
     }
-    if (sharing < best.sharing) best = { rule, compiled, clause, places, sharing }
+    if (sharing < best.sharing) best = { rule, compiled, clause, filed, sharing }
   })
   return best
 }
 
-function cheapestTest(
-  { request }: Alternative,
-  popularity: Popularity,
-): { places: readonly Place[]; sharing: number } {
-  let best: { places: readonly Place[]; sharing: number } = { places: [], sharing: Infinity }
-  for (const test of request) {
+/** The test whose values the fewest share. */
+function fileUnder(alternative: Alternative, popularity: Popularity): Filed {
+  let best: Filed = { alternative, test: null, places: [], sharing: Infinity }
+  for (const test of alternative.request) {
     const places = placesOf(test)
     const sharing = places === null ? Infinity : popularity.of(places)
-    if (places !== null && sharing < best.sharing) best = { places, sharing }
+    if (places !== null && sharing < best.sharing) best = { alternative, test, places, sharing }
   }
   return best
 }
 
 /** Filings must come in the order of their rules. */
-export function fileRule(index: RequestIndex, { rule, compiled, clause, places }: Filing): void {
-  if (clause < 0) return index.fileAnywhere(new Entry(rule, compiled, -1, null))
-  for (const [alternative, under] of places) {
-    const entry = new Entry(rule, compiled, clause, alternative)
-    for (const place of under) index.file(place, entry)
+export function fileRule(index: RequestIndex, { rule, compiled, clause, filed }: Filing): void {
+  if (clause < 0) return index.fileAnywhere(new Entry(rule, compiled, -1, null, []))
+  for (const { alternative, test, places } of filed) {
+    const rest =
+      test !== null && isSettledByPlace(test)
+        ? alternative.request.filter((other) => other !== test)
+        : alternative.request
+    const entry = new Entry(rule, compiled, clause, alternative, rest)
+    for (const place of places) index.file(place, entry)
   }
 }
 
@@ -97,7 +108,7 @@ export function indexOf(rules: readonly (readonly [number, CompiledRule])[], ope
   const popularity = new Popularity()
   if (rules.length >= few) for (const [, compiled] of rules) popularity.add(compiled)
   for (const [rule, compiled] of rules) {
-    if (rules.length < few) index.fileAnywhere(new Entry(rule, compiled, -1, null))
+    if (rules.length < few) index.fileAnywhere(new Entry(rule, compiled, -1, null, []))
     else fileRule(index, chooseFiling(rule, compiled, popularity, open))
   }
   return index

@@ -58,6 +58,12 @@ export function placesOf(test: RequestTest): readonly Place[] | null {
   }
 }
 
+/** Whether a request that met one of the test's places has passed the test with it. */
+export function isSettledByPlace(test: RequestTest): boolean {
+  if (test.written.notValues.length > 0 || test instanceof RequestPrincipalTest) return false
+  return test.field !== RequestField.path || !test.written.values.some(isPathTemplate)
+}
+
 /** A template is met by what begins as it does. */
 function genericPath(value: string): string {
   return isPathTemplate(value) ? `${value.slice(0, value.indexOf('{'))}*` : value

@@ -6,6 +6,7 @@ import type { Ip } from '../address/ip.ts'
 import { hasBit, noBits, type BitVector } from './bit-vector.ts'
 import type { Alternative, CompiledRule } from './compiled-rule.ts'
 import type { RequestContext } from './request-context.ts'
+import type { RequestTest } from './request-test.ts'
 import type { Visitor } from './text-trie.ts'
 
 /** A rule as it is filed: found by one alternative of one of its clauses, or by none when nothing could be filed. */
@@ -16,12 +17,21 @@ export class Entry {
   /** Index of the clause that the alternative is of; -1 without one. */
   readonly clause: number
   readonly alternative: Alternative | null
+  /** Tests of the alternative that being found did not settle. */
+  readonly rest: readonly RequestTest[]
 
-  constructor(rule: number, compiled: CompiledRule, clause: number, alternative: Alternative | null) {
+  constructor(
+    rule: number,
+    compiled: CompiledRule,
+    clause: number,
+    alternative: Alternative | null,
+    rest: readonly RequestTest[],
+  ) {
     this.rule = rule
     this.compiled = compiled
     this.clause = clause
     this.alternative = alternative
+    this.rest = rest
   }
 }
 
@@ -63,7 +73,7 @@ export class Search implements Visitor<Entry> {
       const entry = entries[i] as Entry
       if (entry.rule >= this.best) return
       const { alternative } = entry
-      if (alternative !== null && !(hasBit(this.#open, alternative.bit) && this.#holds(alternative))) continue
+      if (alternative !== null && !(hasBit(this.#open, alternative.bit) && this.#hold(entry.rest))) continue
       if (!this.#matches(entry)) continue
       if (this.#all === null) {
         this.best = entry.rule
@@ -86,15 +96,15 @@ export class Search implements Visitor<Entry> {
   #anyHolds(alternatives: readonly Alternative[]): boolean {
     for (let i = 0; i < alternatives.length; i++) {
       const alternative = alternatives[i] as Alternative
-      if (hasBit(this.#open, alternative.bit) && this.#holds(alternative)) return true
+      if (hasBit(this.#open, alternative.bit) && this.#hold(alternative.request)) return true
     }
     return false
   }
 
-  #holds({ request: tests }: Alternative): boolean {
+  #hold(tests: readonly RequestTest[]): boolean {
     const request = this.request as RequestContext
     for (let i = 0; i < tests.length; i++) {
-      if (!(tests[i] as Alternative['request'][number]).holds(request, this.#socketPeer as Ip)) return false
+      if (!(tests[i] as RequestTest).holds(request, this.#socketPeer as Ip)) return false
     }
     return true
   }

@@ -16,6 +16,8 @@ class Node<T> {
   /** Filed for the text that ends here. */
   whole: T[] | null = null
   children: Node<T>[] = []
+  /** First character code of each child, in the same order. */
+  codes: number[] = []
   /** First character code to child, once there are many. */
   many: Map<number, Node<T>> | null = null
 
@@ -25,7 +27,7 @@ class Node<T> {
 }
 
 // Up to this many children are compared one by one.
-const few = 6
+const few = 16
 
 export class TextTrie<T> {
   readonly #root = new Node<T>('')
@@ -96,19 +98,20 @@ export class TextTrie<T> {
 
 function childOf<T>(node: Node<T>, code: number): Node<T> | null {
   if (node.many !== null) return node.many.get(code) ?? null
-  const { children } = node
-  for (let i = 0; i < children.length; i++) {
-    const child = children[i] as Node<T>
-    if (child.label.charCodeAt(0) === code) return child
+  const { codes } = node
+  for (let i = 0; i < codes.length; i++) {
+    if (codes[i] === code) return node.children[i] as Node<T>
   }
   return null
 }
 
 function adopt<T>(node: Node<T>, child: Node<T>): void {
+  const code = child.label.charCodeAt(0)
   node.children.push(child)
-  if (node.many !== null) node.many.set(child.label.charCodeAt(0), child)
-  else if (node.children.length > few) {
-    node.many = new Map(node.children.map((each) => [each.label.charCodeAt(0), each]))
+  node.codes.push(code)
+  if (node.many !== null) node.many.set(code, child)
+  else if (node.codes.length > few) {
+    node.many = new Map(node.children.map((each, i) => [node.codes[i] as number, each]))
   }
 }
 
@@ -118,11 +121,13 @@ function split<T>(node: Node<T>, length: number): void {
   below.opening = node.opening
   below.whole = node.whole
   below.children = node.children
+  below.codes = node.codes
   below.many = node.many
   node.label = node.label.slice(0, length)
   node.opening = null
   node.whole = null
   node.children = [below]
+  node.codes = [below.label.charCodeAt(0)]
   node.many = null
 }
 
