@@ -32,8 +32,7 @@ export function bind(policy: CompiledPolicy, connection: ConnectionContext): Bou
   const sets = policy.bindings.get(connection, () => ({
     custom: policy.custom.bind(connection),
     audit: policy.audit.bind(connection),
-    deny: policy.deny.bind(connection),
-    allow: policy.allow.bind(connection),
+    verdict: policy.verdict.bind(connection),
     shadowDeny: policy.shadowDeny.bind(connection),
     shadowAllow: policy.shadowAllow.bind(connection),
   }))
@@ -45,10 +44,8 @@ export function authorize(bound: BoundPolicy, request: RequestContext | null): D
   if (bound.constant !== null) return bound.constant
   const { policy, sets, socketPeer } = bound
   if (request === null) return policy.refusal
-  const denied = firstMatch(policy.deny, sets.deny, request, socketPeer)
-  if (denied >= 0) return decisionOf(policy, policy.deny, denied)
-  const allowed = firstMatch(policy.allow, sets.allow, request, socketPeer)
-  return allowed >= 0 ? decisionOf(policy, policy.allow, allowed) : policy.otherwise
+  const found = firstMatch(policy.verdict, sets.verdict, request, socketPeer)
+  return found >= 0 ? decisionOf(policy, found) : policy.otherwise
 }
 
 /** Ids of all AUDIT rules that match; they never change a verdict (policy-semantics §2.2). */
@@ -95,15 +92,13 @@ export function shadow(bound: BoundPolicy, request: RequestContext | null): read
   return results
 }
 
-function constantOf(policy: CompiledPolicy, { deny, allow }: BoundSets): Decision | null {
-  if (deny.indexes.length > 0) return null
-  if (deny.certain.length > 0) return decisionOf(policy, policy.deny, deny.settled)
-  if (allow.indexes.length > 0) return null
-  return allow.certain.length > 0 ? decisionOf(policy, policy.allow, allow.settled) : policy.otherwise
+function constantOf(policy: CompiledPolicy, { verdict }: BoundSets): Decision | null {
+  if (verdict.indexes.length > 0) return null
+  return verdict.certain.length > 0 ? decisionOf(policy, verdict.settled) : policy.otherwise
 }
 
-function decisionOf(policy: CompiledPolicy, set: RuleSet, rule: number): Decision {
-  return set.rules[rule]?.decision ?? policy.refusal
+function decisionOf(policy: CompiledPolicy, rule: number): Decision {
+  return policy.verdict.rules[rule]?.decision ?? policy.refusal
 }
 
 // One for all requests of the thread: a search never yields.

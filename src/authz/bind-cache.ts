@@ -11,8 +11,7 @@ import type { BoundRules } from './rule-set.ts'
 export interface BoundSets {
   readonly custom: BoundRules
   readonly audit: BoundRules
-  readonly deny: BoundRules
-  readonly allow: BoundRules
+  readonly verdict: BoundRules
   readonly shadowDeny: BoundRules
   readonly shadowAllow: BoundRules
 }

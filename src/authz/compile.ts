@@ -38,13 +38,14 @@ export function* compileInSteps(
 ): Generator<void, CompiledPolicy> {
   const drafts = new Drafts(policies, options)
   const lost: LostRule[] = []
+  const deny = yield* sortInSteps(drafts.deny, byId)
+  const build = (list: readonly Draft[]): Generator<void, RuleSet> => buildSet(list, drafts, lost)
   const sets = {
-    custom: yield* buildSet(drafts.custom, drafts, lost),
-    audit: yield* buildSet(drafts.audit, drafts, lost),
-    deny: yield* buildSet(drafts.deny, drafts, lost),
-    allow: yield* buildSet(drafts.allow, drafts, lost),
-    shadowDeny: yield* buildSet(drafts.shadowDeny, drafts, lost),
-    shadowAllow: yield* buildSet(drafts.shadowAllow, drafts, lost),
+    custom: yield* build(yield* sortInSteps(drafts.custom, byId)),
+    audit: yield* buildSet(yield* sortInSteps(drafts.audit, byId), drafts, lost, true),
+    verdict: yield* build([...deny, ...(yield* sortInSteps(drafts.allow, byId))]),
+    shadowDeny: yield* build(yield* sortInSteps(drafts.shadowDeny, byId)),
+    shadowAllow: yield* build(yield* sortInSteps(drafts.shadowAllow, byId)),
   }
   const refusal = denied('no_allow_matched', null, null, 'none')
   const enforced = (action: Action, dryRun: boolean): boolean =>
@@ -55,6 +56,8 @@ export function* compileInSteps(
     ...sets,
     // It counts even when every rule of it is lost (policy-semantics trap 2).
     otherwise: enforced('ALLOW', false) ? refusal : allowed('no_allow_policy', null, null, ''),
+    // No rule of a DENY policy is ever lost.
+    firstAllow: deny.length,
     refusal,
     shadows: { deny: enforced('DENY', true), allow: enforced('ALLOW', true) },
     lost,
@@ -107,16 +110,21 @@ function addRules(drafts: Draft[], policy: AuthorizationPolicy): void {
 /** First in lexicographic order is first reported (policy-semantics §2.4). */
 const byId = (x: Draft, y: Draft): number => (x.id < y.id ? -1 : x.id > y.id ? 1 : 0)
 
-function* buildSet(unsorted: readonly Draft[], drafts: Drafts, lost: LostRule[]): Generator<void, RuleSet> {
+function* buildSet(
+  drafts: readonly Draft[],
+  all: Drafts,
+  lost: LostRule[],
+  every = false,
+): Generator<void, RuleSet> {
   let bits = 0
   const nextBit = (): number => bits++
   const rules: CompiledRule[] = []
-  for (const draft of yield* sortInSteps(unsorted, byId)) {
-    const rule = compileDraft(draft, drafts, nextBit, lost)
+  for (const draft of drafts) {
+    const rule = compileDraft(draft, all, nextBit, lost)
     if (rule !== null) rules.push(rule)
     yield
   }
-  return yield* RuleSet.build(rules, bits, unsorted === drafts.audit)
+  return yield* RuleSet.build(rules, bits, every)
 }
 
 function compileDraft(

@@ -11,8 +11,8 @@ import type { RuleSet } from './rule-set.ts'
 export interface RuleSets {
   readonly custom: RuleSet
   readonly audit: RuleSet
-  readonly deny: RuleSet
-  readonly allow: RuleSet
+  /** DENY rules, then ALLOW rules: the first that matches gives the verdict. */
+  readonly verdict: RuleSet
   /** Dry run: judged beside the others, decides nothing. */
   readonly shadowDeny: RuleSet
   readonly shadowAllow: RuleSet
@@ -21,6 +21,8 @@ export interface RuleSets {
 export interface CompiledPolicy extends RuleSets {
   /** When no rule matched: allowed exactly if no ALLOW policy selects the workload. */
   readonly otherwise: Decision
+  /** Where in `verdict` the ALLOW rules begin. */
+  readonly firstAllow: number
   /** For a question that cannot be judged. */
   readonly refusal: Decision
   /** Whether there is any dry-run policy of the action: without one nothing is reported. */

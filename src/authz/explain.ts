@@ -22,8 +22,10 @@ export interface ConditionAccount {
   readonly observed: Observed
 }
 
+export type RuleKind = 'custom' | 'audit' | 'deny' | 'allow' | 'shadowDeny' | 'shadowAllow'
+
 export interface RuleAccount {
-  readonly set: keyof RuleSets
+  readonly set: RuleKind
   readonly id: string
   /** `namespace/name`. */
   readonly policy: string
@@ -61,7 +63,7 @@ export interface ExplainOptions {
   readonly reveal?: boolean
 }
 
-const order = ['custom', 'audit', 'deny', 'allow', 'shadowDeny', 'shadowAllow'] as const
+const order = ['custom', 'audit', 'verdict', 'shadowDeny', 'shadowAllow'] as const
 
 export function explain(
   policy: CompiledPolicy,
@@ -71,8 +73,10 @@ export function explain(
 ): Explanation {
   const decision = authorize(bind(policy, connection), request)
   const asked: Asked = { connection, request, reveal }
-  const rules = order.flatMap((set) => policy[set].rules.map((rule) => accountOf(set, rule, asked)))
-  const first = (set: keyof RuleSets): RuleAccount | undefined =>
+  const rules = order.flatMap((set) =>
+    policy[set].rules.map((rule) => accountOf(kindOf(set, rule), rule, asked)),
+  )
+  const first = (set: RuleKind): RuleAccount | undefined =>
     rules.find((rule) => rule.set === set && rule.matched)
   const decided = first('deny') ?? first('allow') ?? null
   return {
@@ -97,7 +101,7 @@ export function nearestMiss(
 ): NearestMiss | null {
   const asked: Asked = { connection, request, reveal }
   let nearest: Miss | null = null
-  for (const rule of policy.allow.rules.slice(0, mostRules)) {
+  for (const rule of policy.verdict.rules.slice(policy.firstAllow, policy.firstAllow + mostRules)) {
     let met = 0
     const failed: Condition[] = []
     for (const conditions of bestAlternatives(rule, asked)) {
@@ -138,7 +142,12 @@ interface Condition {
   readonly request: Alternative['request'][number] | null
 }
 
-function accountOf(set: keyof RuleSets, rule: CompiledRule, asked: Asked): RuleAccount {
+function kindOf(set: keyof RuleSets, rule: CompiledRule): RuleKind {
+  if (set !== 'verdict') return set
+  return rule.decision?.allowed === true ? 'allow' : 'deny'
+}
+
+function accountOf(set: RuleKind, rule: CompiledRule, asked: Asked): RuleAccount {
   const clauses = clausesOf(rule, asked)
   return {
     set,
