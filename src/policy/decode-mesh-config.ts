@@ -19,6 +19,7 @@ import {
 import type { Decoder } from '../decode/decode.ts'
 import { duration } from '../decode/duration.ts'
 import { isTrustDomain } from '../spiffe/trust-domain.ts'
+import { decodeAuthorizer } from './extension-provider.ts'
 import type { ExtensionProvider, MeshConfig } from './mesh-config.ts'
 import { dnsLabel, dnsName } from './names.ts'
 
@@ -145,7 +146,11 @@ const provider: Decoder<ExtensionProvider> = (input, at) => {
   const [key = ''] = kinds
   const camel = key.replace(/_([a-z])/g, (_, next: string) => next.toUpperCase())
   const kind = camel === 'envoyExtAuthzHttp' || camel === 'envoyExtAuthzGrpc' ? camel : 'other'
-  return { name, kind, settings: map(object[key], member(at, key)) }
+  const where = member(at, key)
+  const settings = map(object[key], where)
+  const spoken = kind === 'envoyExtAuthzHttp' ? 'http' : 'grpc'
+  const authorizer = kind === 'other' ? null : decodeAuthorizer(spoken, settings, where)
+  return { name, kind, settings, authorizer }
 }
 
 function providers(all: readonly ExtensionProvider[], at: Path): readonly ExtensionProvider[] {

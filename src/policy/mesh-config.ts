@@ -1,12 +1,16 @@
 /** The parts of Istio's MeshConfig this program obeys, with Istio's defaults, as an immutable value. */
 
+import type { DecodedAuthorizer } from './extension-provider.ts'
+
 export type PathNormalization = 'NONE' | 'BASE' | 'MERGE_SLASHES' | 'DECODE_AND_MERGE_SLASHES' | 'STRICT'
 
-/** A CUSTOM action's provider, kept as decoded; evaluated with the CUSTOM action. */
+/** A CUSTOM action's provider: as written, so that it can be sent on, and as understood. */
 export interface ExtensionProvider {
   readonly name: string
   readonly kind: 'envoyExtAuthzHttp' | 'envoyExtAuthzGrpc' | 'other'
   readonly settings: Readonly<Record<string, unknown>>
+  /** Absent or null when it is no authorizer (kind `other`); not ok closes what its CUSTOM rules match (policy-semantics §9.1). */
+  readonly authorizer?: DecodedAuthorizer | null
 }
 
 export interface MeshConfig {

@@ -33,6 +33,9 @@ test('a plain mesh.yaml and the ConfigMap istio mean the same', () => {
   const mapped = accepted('MeshConfig', configMap(full))
   assert.ok(plain.kind === 'MeshConfig')
   assert.deepEqual(plain.value, mapped.value)
+  const [authorizer] = plain.value.extensionProviders
+  assert.ok(authorizer?.authorizer?.ok)
+  assert.equal(authorizer.authorizer.settings.service.host, 'a.b')
   assert.deepEqual(plain.value, {
     trustDomain: 'example.org',
     trustDomainAliases: ['old.example.org'],
@@ -44,8 +47,13 @@ test('a plain mesh.yaml and the ConfigMap istio mean the same', () => {
     protocolDetectionTimeoutMs: 100,
     connectTimeoutMs: 3000,
     extensionProviders: [
-      { name: 'p', kind: 'envoyExtAuthzGrpc', settings: { service: 'a.b', port: 1 } },
-      { name: 'q', kind: 'other', settings: {} },
+      {
+        name: 'p',
+        kind: 'envoyExtAuthzGrpc',
+        settings: { service: 'a.b', port: 1 },
+        authorizer: authorizer.authorizer,
+      },
+      { name: 'q', kind: 'other', settings: {}, authorizer: null },
     ],
     meshMtls: { minProtocolVersion: 'TLSv1.3', cipherSuites: ['X'] },
     accessLogFile: '/dev/stdout',
