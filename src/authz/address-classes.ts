@@ -2,18 +2,29 @@
  * Splits all addresses by the borders of the IP blocks that policy names: two addresses of one class are in the same
  * blocks. It answers no question of a policy; it makes connections from many addresses look alike.
  */
-import type { Cidr } from '../address/cidr.ts'
+import { parseCidr } from '../address/cidr.ts'
 import type { Ip } from '../address/ip.ts'
+import { sortInSteps } from './sort-in-steps.ts'
 
 export class AddressClasses {
   /** First addresses of the classes after the first, ascending. */
   readonly #v4: Float64Array
   readonly #v6: readonly bigint[]
 
-  constructor(blocks: readonly Cidr[]) {
+  private constructor(v4: Float64Array, v6: readonly bigint[]) {
+    this.#v4 = v4
+    this.#v6 = v6
+  }
+
+  /** From blocks as written; what is no block is passed over. Each step is one block. */
+  static *build(values: Iterable<string>): Generator<void, AddressClasses> {
     const v4 = new Set<number>()
     const v6 = new Set<bigint>()
-    for (const { network, length } of blocks) {
+    for (const value of values) {
+      const block = parseCidr(value)
+      yield
+      if (block === null) continue
+      const { network, length } = block
       if (network.family === 4) {
         v4.add(network.d >>> 0)
         v4.add((network.d >>> 0) + 2 ** (32 - length))
@@ -22,8 +33,11 @@ export class AddressClasses {
         v6.add(wide(network) + (1n << BigInt(128 - length)))
       }
     }
-    this.#v4 = Float64Array.from([...v4].sort((x, y) => x - y))
-    this.#v6 = [...v6].sort((x, y) => (x < y ? -1 : x > y ? 1 : 0))
+    const ascending = <T extends number | bigint>(x: T, y: T): number => (x < y ? -1 : x > y ? 1 : 0)
+    return new AddressClasses(
+      Float64Array.from(yield* sortInSteps([...v4], ascending)),
+      yield* sortInSteps([...v6], ascending),
+    )
   }
 
   /** IPv4 classes count up from 0, IPv6 classes down from -1. */

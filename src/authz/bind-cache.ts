@@ -2,8 +2,7 @@
  * What was worked out for connections that look alike to the policies in force, so that a peer which reconnects costs
  * nothing. Bounded: peers choose how many kinds of connection there are. It judges nothing.
  */
-import { parseCidr, type Cidr } from '../address/cidr.ts'
-import { AddressClasses } from './address-classes.ts'
+import type { AddressClasses } from './address-classes.ts'
 import type { ConnectionContext } from './request-context.ts'
 import type { BoundRules } from './rule-set.ts'
 
@@ -21,23 +20,19 @@ export interface Asked {
   readonly identity: boolean
   readonly port: boolean
   readonly sni: boolean
-  /** Blocks named for the source and for the destination, as written. */
-  readonly sources: readonly string[]
-  readonly destinations: readonly string[]
+  /** By the blocks named for the source and for the destination. */
+  readonly sources: AddressClasses
+  readonly destinations: AddressClasses
 }
 
 const most = 1024
 
 export class BindCache {
   readonly #asked: Asked
-  readonly #sources: AddressClasses
-  readonly #destinations: AddressClasses
   readonly #bound = new Map<string, BoundSets>()
 
   constructor(asked: Asked) {
     this.#asked = asked
-    this.#sources = classesOf(asked.sources)
-    this.#destinations = classesOf(asked.destinations)
   }
 
   /** Kinds of connection remembered. */
@@ -65,14 +60,10 @@ export class BindCache {
 
   /** A URI holds no blank, so the parts cannot run into each other; the SNI comes last. */
   #keyOf({ principalUri, sourceIp, destinationIp, destinationPort, sni }: ConnectionContext): string {
-    const { identity, port } = this.#asked
-    const source = this.#sources.of(sourceIp)
-    const destination = this.#destinations.of(destinationIp)
+    const { identity, port, sni: name, sources, destinations } = this.#asked
+    const source = sources.of(sourceIp)
+    const destination = destinations.of(destinationIp)
     const numbers = `${source} ${destination} ${port ? destinationPort : 0}`
-    return `${numbers} ${identity ? principalUri : ''} ${this.#asked.sni ? sni : ''}`
+    return `${numbers} ${identity ? principalUri : ''} ${name ? sni : ''}`
   }
-}
-
-function classesOf(values: readonly string[]): AddressClasses {
-  return new AddressClasses(values.map(parseCidr).filter((block): block is Cidr => block !== null))
 }

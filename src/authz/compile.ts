@@ -3,7 +3,8 @@
  * permits prebuilt. It never throws; what cannot be judged loses its ALLOW rule and widens its DENY rule.
  */
 import type { Action, AuthorizationPolicy } from '../policy/authorization-policy.ts'
-import { BindCache } from './bind-cache.ts'
+import { AddressClasses } from './address-classes.ts'
+import { BindCache, type Asked } from './bind-cache.ts'
 import { compileRule } from './compile-rule.ts'
 import type { CompiledPolicy, RuleSets } from './compiled-policy.ts'
 import { CompiledRule, type LostRule } from './compiled-rule.ts'
@@ -37,6 +38,10 @@ export function* compileInSteps(
   options: CompileOptions,
 ): Generator<void, CompiledPolicy> {
   const drafts = new Drafts(policies, options)
+  for (const policy of policies) {
+    drafts.add(policy)
+    yield
+  }
   const lost: LostRule[] = []
   const deny = yield* sortInSteps(drafts.deny, byId)
   const build = (list: readonly Draft[]): Generator<void, RuleSet> => buildSet(list, drafts, lost)
@@ -61,7 +66,7 @@ export function* compileInSteps(
     refusal,
     shadows: { deny: enforced('DENY', true), allow: enforced('ALLOW', true) },
     lost,
-    bindings: new BindCache(askedBy(sets)),
+    bindings: new BindCache(yield* askedBy(sets)),
   }
 }
 
@@ -88,10 +93,9 @@ class Drafts {
     this.options = options
     this.bundle = [options.trustDomain, ...options.trustDomainAliases]
     this.provider = customProvider(policies, options)
-    for (const policy of policies) this.#sort(policy)
   }
 
-  #sort(policy: AuthorizationPolicy): void {
+  add(policy: AuthorizationPolicy): void {
     if (policy.quarantined !== null) this.deny.push({ id: ruleId(policy, 0), policy, index: null })
     else if (policy.action === 'CUSTOM') {
       if (this.provider === 'nobody asks') this.deny.push({ id: ruleId(policy, 0), policy, index: null })
@@ -168,16 +172,17 @@ const ruleId = ({ meta }: AuthorizationPolicy, index: number): string =>
 
 const identityKeys = ['source.principal', 'source.namespace', 'source.serviceAccount', 'source.trustDomain']
 
-function askedBy(sets: RuleSets): ConstructorParameters<typeof BindCache>[0] {
+function* askedBy(sets: RuleSets): Generator<void, Asked> {
   const all = Object.values(sets) as readonly RuleSet[]
   const asks = (key: string): boolean => all.some((set) => set.asks(key))
-  const named = (key: string): readonly string[] => all.flatMap((set) => set.named(key))
+  const classes = (key: string): Generator<void, AddressClasses> =>
+    AddressClasses.build(new Set(all.flatMap((set) => set.named(key))))
   return {
     identity: identityKeys.some(asks),
     port: asks('destination.port'),
     sni: asks('connection.sni'),
-    sources: named('source.ip'),
-    destinations: named('destination.ip'),
+    sources: yield* classes('source.ip'),
+    destinations: yield* classes('destination.ip'),
   }
 }
 

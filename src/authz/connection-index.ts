@@ -105,7 +105,7 @@ export class ConnectionIndex {
 
   /** The values that tests name of an attribute, in one spelling. */
   named(key: string): readonly string[] {
-    return [...this.#layers].flatMap(([layer, { values }]) => (layer.startsWith(`${key}#`) ? values : []))
+    return [...this.#layers].flatMap(([name, layer]) => (name.startsWith(`${key}#`) ? layer.values : []))
   }
 
   /** The alternatives whose connection tests all hold. */

@@ -88,16 +88,23 @@ function fileUnder(alternative: Alternative, popularity: Popularity): Filed {
 
 /** Filings must come in the order of their rules. */
 export function fileRule(index: RequestIndex, { rule, compiled, clause, filed }: Filing): void {
-  if (clause < 0) return index.fileAnywhere(new Entry(rule, compiled, -1, null, []))
+  if (clause < 0) return index.fileAnywhere(entryAnywhere(rule, compiled))
+  // A rule that is dead on a connection has no open alternative left; one that is not meets its clauses of connection
+  // tests alone.
+  const others = compiled.clauses.filter(
+    ({ alternatives }, i) => i !== clause && alternatives.some(({ request }) => request.length > 0),
+  )
   for (const { alternative, test, places } of filed) {
     const rest =
       test !== null && isSettledByPlace(test)
         ? alternative.request.filter((other) => other !== test)
         : alternative.request
-    const entry = new Entry(rule, compiled, clause, alternative, rest)
+    const entry = new Entry(rule, alternative.bit, rest, others)
     for (const place of places) index.file(place, entry)
   }
 }
+
+const entryAnywhere = (rule: number, { clauses }: CompiledRule): Entry => new Entry(rule, -1, [], clauses)
 
 // Fewer than this are judged one after the other.
 const few = 4
@@ -108,7 +115,7 @@ export function indexOf(rules: readonly (readonly [number, CompiledRule])[], ope
   const popularity = new Popularity()
   if (rules.length >= few) for (const [, compiled] of rules) popularity.add(compiled)
   for (const [rule, compiled] of rules) {
-    if (rules.length < few) index.fileAnywhere(new Entry(rule, compiled, -1, null, []))
+    if (rules.length < few) index.fileAnywhere(entryAnywhere(rule, compiled))
     else fileRule(index, chooseFiling(rule, compiled, popularity, open))
   }
   return index

@@ -4,7 +4,7 @@
  */
 import type { Ip } from '../address/ip.ts'
 import { hasBit, noBits, type BitVector } from './bit-vector.ts'
-import type { Alternative, CompiledRule } from './compiled-rule.ts'
+import type { Alternative, Clause } from './compiled-rule.ts'
 import type { RequestContext } from './request-context.ts'
 import type { RequestTest } from './request-test.ts'
 import type { Visitor } from './text-trie.ts'
@@ -13,25 +13,18 @@ import type { Visitor } from './text-trie.ts'
 export class Entry {
   /** Position in the rule set. */
   readonly rule: number
-  readonly compiled: CompiledRule
-  /** Index of the clause that the alternative is of; -1 without one. */
-  readonly clause: number
-  readonly alternative: Alternative | null
+  /** Bit of the alternative; -1 without one. */
+  readonly bit: number
   /** Tests of the alternative that being found did not settle. */
   readonly rest: readonly RequestTest[]
+  /** Clauses that are not settled by the alternative being open. */
+  readonly others: readonly Clause[]
 
-  constructor(
-    rule: number,
-    compiled: CompiledRule,
-    clause: number,
-    alternative: Alternative | null,
-    rest: readonly RequestTest[],
-  ) {
+  constructor(rule: number, bit: number, rest: readonly RequestTest[], others: readonly Clause[]) {
     this.rule = rule
-    this.compiled = compiled
-    this.clause = clause
-    this.alternative = alternative
+    this.bit = bit
     this.rest = rest
+    this.others = others
   }
 }
 
@@ -72,9 +65,9 @@ export class Search implements Visitor<Entry> {
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i] as Entry
       if (entry.rule >= this.best) return
-      const { alternative } = entry
-      if (alternative !== null && !(hasBit(this.#open, alternative.bit) && this.#hold(entry.rest))) continue
-      if (!this.#matches(entry)) continue
+      const { bit } = entry
+      if (bit >= 0 && !hasBit(this.#open, bit)) continue
+      if (!this.#hold(entry.rest) || !this.#eachHolds(entry.others)) continue
       if (this.#all === null) {
         this.best = entry.rule
         return
@@ -83,12 +76,10 @@ export class Search implements Visitor<Entry> {
     }
   }
 
-  /** Every clause but the one it was found by has an open alternative that holds. */
-  #matches({ compiled: { clauses }, clause }: Entry): boolean {
+  /** Every clause has an open alternative that holds. */
+  #eachHolds(clauses: readonly Clause[]): boolean {
     for (let c = 0; c < clauses.length; c++) {
-      if (c !== clause && !this.#anyHolds((clauses[c] as CompiledRule['clauses'][number]).alternatives)) {
-        return false
-      }
+      if (!this.#anyHolds((clauses[c] as Clause).alternatives)) return false
     }
     return true
   }
