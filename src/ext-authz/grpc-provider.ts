@@ -23,7 +23,6 @@ const mostAnswer = 1024 * 1024
 
 interface Channel {
   readonly client: Client
-  readonly secure: AuthorizerTarget['secure']
   calls: number
 }
 
@@ -81,17 +80,21 @@ export class GrpcProvider implements Ask {
   }
 
   #channel(target: AuthorizerTarget): Channel {
-    const { address, port, secure } = target
-    const key = address.includes(':') ? `ipv6:[${address}]:${port}` : `${scheme(address)}:${address}:${port}`
-    const known = this.#channels.get(key)
-    if (known !== undefined && known.secure === secure) return known
-    known?.client.close()
-    this.#channels.delete(key)
-    this.#makeRoom()
-    const protection =
-      secure === null ? credentials.createInsecure() : new SecureCredentials((socket) => secure(socket, 'h2'))
-    const channel = { client: new Client(key, protection, this.#options()), secure, calls: 0 }
-    this.#channels.set(key, channel)
+    const { address, port, protection } = target
+    const place = address.includes(':')
+      ? `ipv6:[${address}]:${port}`
+      : `${scheme(address)}:${address}:${port}`
+    const key = protection === null ? place : `${place} tls ${protection.key}`
+    let channel = this.#channels.get(key)
+    if (channel === undefined) {
+      this.#makeRoom()
+      const credential =
+        protection === null
+          ? credentials.createInsecure()
+          : new SecureCredentials((socket) => protection.protect(socket, 'h2'))
+      channel = { client: new Client(place, credential, this.#options()), calls: 0 }
+      this.#channels.set(key, channel)
+    }
     return channel
   }
 

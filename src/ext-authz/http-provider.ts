@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import { Agent } from 'undici'
 import type { Dispatcher } from 'undici'
 import type { HttpAuthorizer } from '../policy/extension-provider.ts'
-import type { AuthorizerTarget } from './authorizer-target.ts'
+import type { AuthorizerTarget, Protection } from './authorizer-target.ts'
 import type { Ask, CheckSubject } from './provider.ts'
 import { httpCheck } from './check-request.ts'
 import { readHttpAnswer } from './http-answer.ts'
@@ -18,15 +18,15 @@ import { deny, unanswered, unusable } from './outcome.ts'
 const mostBody = 1024 * 1024
 /** Connections to one place; requests above that wait for one. */
 const mostConnections = 128
+/** Ways of protection kept: they change with endpoints and with trust. */
+const mostAgents = 16
 
 const empty = Buffer.alloc(0)
 
-type Secure = NonNullable<AuthorizerTarget['secure']> | null
-
 export class HttpProvider implements Ask {
   readonly #settings: HttpAuthorizer
-  /** One a way to protect connections, so that a plaintext one is never taken for a protected one. */
-  readonly #agents = new Map<Secure, Agent>()
+  /** By key of protection, '' = none: a plaintext connection is never taken for a protected one. */
+  readonly #agents = new Map<string, Agent>()
 
   constructor(settings: HttpAuthorizer) {
     this.#settings = settings
@@ -39,7 +39,7 @@ export class HttpProvider implements Ask {
     let response
     try {
       // Not by URL: parsing one would rewrite the path that is asked about.
-      response = await this.#agent(target.secure).request({
+      response = await this.#agent(target.protection).request({
         origin: `http://${host}:${target.port}`,
         path: check.path,
         method: check.method as Dispatcher.HttpMethod,
@@ -71,19 +71,31 @@ export class HttpProvider implements Ask {
     await Promise.all(agents.map((agent) => agent.destroy()))
   }
 
-  #agent(secure: Secure): Agent {
-    let agent = this.#agents.get(secure)
+  #agent(protection: Protection | null): Agent {
+    const key = protection === null ? '' : `tls ${protection.key}`
+    let agent = this.#agents.get(key)
     if (agent === undefined) {
+      this.#makeRoom()
       agent = new Agent({
         connections: mostConnections,
         pipelining: 1,
         keepAliveTimeout: 30_000,
         maxHeaderSize: 64 * 1024,
-        ...(secure === null ? {} : { connect: connector(secure) }),
+        ...(protection === null ? {} : { connect: connector(protection) }),
       })
-      this.#agents.set(secure, agent)
+      this.#agents.set(key, agent)
     }
     return agent
+  }
+
+  #makeRoom(): void {
+    if (this.#agents.size < mostAgents) return
+    const [oldest] = this.#agents
+    if (oldest === undefined) return
+    const [key, agent] = oldest
+    this.#agents.delete(key)
+    // Checks under way at it are still answered.
+    void agent.close()
   }
 }
 
@@ -98,7 +110,7 @@ async function bounded(body: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-function connector(secure: NonNullable<Secure>) {
+function connector(protection: Protection) {
   return (
     options: { hostname: string; port: string },
     done: (...result: [error: Error, socket: null] | [error: null, socket: Socket]) => void,
@@ -112,7 +124,7 @@ function connector(secure: NonNullable<Secure>) {
     socket.once('error', failed)
     socket.once('connect', () => {
       socket.removeListener('error', failed)
-      secure(socket, 'http/1.1').then((ready) => done(null, ready), failed)
+      protection.protect(socket, 'http/1.1').then((ready) => done(null, ready), failed)
     })
   }
 }

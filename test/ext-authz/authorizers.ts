@@ -14,7 +14,7 @@ import { systemClock } from '../../src/lifecycle/clock.ts'
 import type { Clock } from '../../src/lifecycle/clock.ts'
 import { ExtAuthzProviders } from '../../src/ext-authz/providers.ts'
 import type { Provider } from '../../src/ext-authz/provider.ts'
-import type { AuthorizerTarget, ResolveAuthorizer } from '../../src/ext-authz/authorizer-target.ts'
+import type { Protection, ResolveAuthorizer } from '../../src/ext-authz/authorizer-target.ts'
 import type { CheckConnection, CheckHttp } from '../../src/ext-authz/check-request.ts'
 
 export interface SeenRequest {
@@ -154,8 +154,14 @@ export function configured(
 }
 
 export const at =
-  (port: number, secure: AuthorizerTarget['secure'] = null): ResolveAuthorizer =>
-  () => ({ pick: () => ({ address: '127.0.0.1', port, secure }) })
+  (port: number, protect: Protection['protect'] | null = null): ResolveAuthorizer =>
+  () => ({
+    pick: () => ({
+      address: '127.0.0.1',
+      port,
+      protection: protect === null ? null : { key: 'it', protect },
+    }),
+  })
 
 /** A provider the way the data plane gets one. */
 export function provider(
