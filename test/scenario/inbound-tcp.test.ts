@@ -123,6 +123,30 @@ test(
   },
 )
 
+test(
+  'a port that turns STRICT while a first byte is waited for serves no plaintext on that connection either',
+  { timeout },
+  async (t) => {
+    const application = await echoApplication(t)
+    for (const protocol of ['auto', 'tcp', 'http'] as const) {
+      const harness = await Harness.start({ applications: [application.port] })
+      harness.identity(own, { 'cluster.local': ca.rootPem })
+      harness.apply({ inboundPorts: [inboundPort(harness.port, protocol, 'PERMISSIVE')] })
+      const silent = await dialWire(t, harness.port)
+      while (harness.metrics().connections.inbound === 0)
+        await new Promise((resolve) => setImmediate(resolve))
+      harness.apply({ inboundPorts: [inboundPort(harness.port, protocol, 'STRICT')] })
+      assert.equal(await silent.send('GET / HTTP/1.1\r\nhost: web\r\n\r\n').over(), '', protocol)
+      const record = await harness.record()
+      assert.equal(record['connection_termination_details'], 'plaintext_refused')
+      assert.equal(record['response_flags'], 'NR')
+      await harness.quiet()
+      await harness.stop()
+    }
+    assert.equal(application.accepted(), 0)
+  },
+)
+
 test('an application that is down closes the connection and says why', { timeout }, async (t) => {
   const { harness } = await started(await deadPort())
   const peer = await dialWire(t, harness.port)

@@ -11,7 +11,7 @@ import type { DataPlane } from '../data-plane.ts'
 import type { InboundMapping } from '../dataplane-settings.ts'
 import { chooseChain, inspectsHttp, inspectsTls, portKind } from '../filter-chain.ts'
 import { openConnection, refuseConnection } from '../open-connection.ts'
-import { inboundPort } from '../world.ts'
+import { inboundPort, refusesPlaintext } from '../world.ts'
 import type { InboundCall } from './inbound-call.ts'
 import { serveInboundHttp } from './serve-http.ts'
 import { serveInboundTcp } from './serve-tcp.ts'
@@ -79,8 +79,11 @@ function onPlainHttp(call: InboundCall, plane: DataPlane): void {
 }
 
 function serve(call: InboundCall, http: boolean, plane: DataPlane): void {
-  const { connection } = call
+  const { connection, port } = call
   if (connection.closed) return
+  // The port may have turned STRICT while the first bytes were waited for: nobody looked at this connection then.
+  if (connection.peer === null && refusesPlaintext(plane.world ?? call.world, port.port))
+    return refuseConnection(connection, 'NR', 'plaintext_refused', plane)
   const source = parseIp(connection.remote.address)
   const destination = parseIp(connection.destination.address)
   if (source === null || destination === null) return connection.cut(false)

@@ -25,7 +25,8 @@ export function acceptOutbound(socket: Socket, plane: DataPlane): void {
   const protocol = world.routes.protocolFor(connection.destination)
   const { deadlineMs, tls, http } = sniffing(protocol, world)
   classify(socket, { tls, http, deadlineMs, clock: plane.clock }, (first) =>
-    route(connection, world, first, plane),
+    // The configuration in force once the first bytes are there, however long they took.
+    route(connection, plane.world ?? world, first, plane),
   )
 }
 
