@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --single-threaded-gc
+// One data thread and a small heap: helper threads for collections cost more than they save (docs/decisions/0008).
 // The installed package runs what `npm run build` made; a checkout runs the sources by type stripping.
 import { existsSync } from 'node:fs'
 const built = new URL('../dist/main.js', import.meta.url)

@@ -36,6 +36,8 @@ const stream = run({
   // Real namespaces and ports of the host are shared: one file at a time there.
   concurrency: netns ? 1 : availableParallelism(),
   timeout: 120_000,
+  // A file whose process does not end must not hold everybody up for ever.
+  signal: AbortSignal.timeout(15 * 60_000),
   execArgv: ['--no-warnings'],
 })
 

@@ -42,7 +42,12 @@ export async function startOurs(
   const config = join(folder, 'config')
   await writeOurConfiguration(config, { outboundAddress, singleHttp, singleTcp })
   const run = (name: string, args: readonly string[]): Promise<Child> =>
-    children.start(`ours-${settings}-${name}`, process.execPath, [...inspection(name), program.main, ...args])
+    children.start(`ours-${settings}-${name}`, process.execPath, [
+      '--single-threaded-gc',
+      ...inspection(name),
+      program.main,
+      ...args,
+    ])
   const mesh = await run('mesh', ['mesh', '--config', config, '--state', state, '--listen', text(meshAt)])
   await untilListening(meshAt, mesh)
   const accessLog = (side: string): string => join(folder, `${side}.access.log`)

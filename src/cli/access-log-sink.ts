@@ -8,12 +8,13 @@ import { BootstrapError } from '../bootstrap/bootstrap-error.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 export interface AccessLogSink {
-  write(lines: string): void
+  write(lines: Uint8Array): void
   /** Lines lost since the start. */
   readonly dropped: number
   close(): Promise<void>
 }
 
+const newline = 0x0a
 /** What may wait for a slow reader, bytes. */
 const mostWaiting = 16 * 1024 * 1024
 
@@ -31,12 +32,18 @@ export async function openAccessLogSink(where: string, log: Logger): Promise<Acc
       return dropped
     },
     write(lines) {
-      if (broken || stream.writableLength > mostWaiting) dropped += lines.split('\n').length - 1
+      if (broken || stream.writableLength > mostWaiting) dropped += countLines(lines)
       else stream.write(lines)
     },
     close: () =>
       broken || where === '-' ? Promise.resolve() : new Promise((resolve) => stream.end(() => resolve())),
   }
+}
+
+function countLines(bytes: Uint8Array): number {
+  let count = 0
+  for (const byte of bytes) if (byte === newline) count += 1
+  return count
 }
 
 function openFile(path: string): Promise<Writable> {

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { formatSocketAddress } from '../address/socket-address.ts'
 import type { SocketAddress } from '../address/socket-address.ts'
 import type { ConnectionContext } from '../authz/request-context.ts'
 import type { PeerIdentity } from '../identity/peer-identity.ts'
@@ -20,6 +21,9 @@ export class Connection {
   readonly remote: SocketAddress
   /** Where the peer meant to go; the listener's own address without interception. */
   readonly destination: SocketAddress
+  /** Both addresses as text, for records. */
+  readonly remoteText: string
+  readonly destinationText: string
   /** Milliseconds since the epoch. */
   readonly openedAt: number
   /** The verified peer, once mTLS ended here. */
@@ -53,6 +57,8 @@ export class Connection {
     this.stream = socket
     this.remote = remote
     this.destination = destination
+    this.remoteText = formatSocketAddress(remote)
+    this.destinationText = formatSocketAddress(destination)
     this.openedAt = openedAt
   }
 

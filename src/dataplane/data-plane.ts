@@ -39,6 +39,8 @@ export interface DataPlane {
   world: World | null
   /** Draining: new inbound requests are told to close. */
   draining: boolean
+  /** False when nobody reads records: then none is made of a request. */
+  readonly recording: boolean
   /** The one access record of a request or opaque connection. */
   readonly finished: (record: AccessRecord) => void
   /** A bug showed itself: said aloud, the rest goes on. */

@@ -24,7 +24,8 @@ import { threadReport } from './thread-report.ts'
 import { buildWorld } from './world.ts'
 import type { FromWorker, ToWorker, WorkerInit } from './worker-protocol.ts'
 
-type Tell = (message: FromWorker) => void
+/** `transfer` moves buffers instead of copying them. */
+type Tell = (message: FromWorker, transfer?: ArrayBuffer[]) => void
 
 export class DataThread {
   readonly #plane: DataPlane
@@ -46,8 +47,8 @@ export class DataThread {
       ? new AccessLog({
           clock,
           flushMs: 50,
-          batchLength: 32 * 1024,
-          sink: (lines) => tell({ type: 'access-log', lines }),
+          batchBytes: 64 * 1024,
+          sink: (lines) => tell({ type: 'access-log', lines }, [lines.buffer]),
         })
       : null
     const plane = await makePlane(settings, clock, accessLog, tell)
@@ -96,6 +97,10 @@ export class DataThread {
       })
       return
     }
+    const { minProtocolVersion, cipherSuites } = snapshot.mesh.meshMtls
+    const tls = plane.contexts.configure(minProtocolVersion, cipherSuites)
+    if (!tls.ok)
+      this.#tell({ type: 'notice', level: 'warn', message: `meshMTLS not in force: ${tls.reason}` })
     plane.table.rejudge()
     this.#tell({ type: 'applied', generation: snapshot.generation })
   }
@@ -210,6 +215,7 @@ async function makePlane(
     handshakes: 0,
     world: null,
     draining: false,
+    recording: accessLog !== null,
     finished: accessLog === null ? () => undefined : (record) => accessLog.write(record),
     fault: (error) =>
       tell({

@@ -5,7 +5,6 @@
 import type { Socket } from 'node:net'
 import type { SocketAddress } from '../address/socket-address.ts'
 import { formatIp, parseIp } from '../address/ip.ts'
-import { formatSocketAddress } from '../address/socket-address.ts'
 import { AccessRecord } from '../telemetry/access-record.ts'
 import { Connection } from './connection.ts'
 import type { Direction } from './connection.ts'
@@ -73,8 +72,8 @@ export function startRecord(connection: Connection, plane: DataPlane): AccessRec
   const record = new AccessRecord()
   record.direction = connection.direction
   record.startTime = connection.openedAt
-  record.downstreamLocalAddress = formatSocketAddress(connection.destination)
-  record.downstreamRemoteAddress = formatSocketAddress(connection.remote)
+  record.downstreamLocalAddress = connection.destinationText
+  record.downstreamRemoteAddress = connection.remoteText
   record.requestedServerName = connection.sni
   record.peerPrincipal = connection.peer?.id.uri ?? 'plaintext'
   record.tlsVersion = connection.tlsVersion ?? ''

@@ -16,7 +16,7 @@ export class WorkerError extends MeshError<'ERR_WORKER_START'> {}
 export interface WorkerPoolEvents {
   onListening(direction: 'inbound' | 'outbound', address: SocketAddress): void
   onApplied(generation: number): void
-  onAccessLog(lines: string): void
+  onAccessLog(lines: Uint8Array): void
   onNotice(level: 'info' | 'warn', message: string): void
 }
 

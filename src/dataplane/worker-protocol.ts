@@ -28,8 +28,8 @@ export type FromWorker =
   /** A snapshot is in force. */
   | { readonly type: 'applied'; readonly generation: number }
   | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
-  /** Whole access log lines, newline-terminated, batched. */
-  | { readonly type: 'access-log'; readonly lines: string }
+  /** Whole access log lines, UTF-8, newline-terminated, batched; the buffer is transferred. */
+  | { readonly type: 'access-log'; readonly lines: Uint8Array<ArrayBuffer> }
   | { readonly type: 'notice'; readonly level: 'info' | 'warn'; readonly message: string }
   | { readonly type: 'failed'; readonly line: string }
   | { readonly type: 'drained'; readonly direction: 'inbound' | 'outbound' }

@@ -10,7 +10,7 @@ import { DataThread } from './data-thread.ts'
 import type { FromWorker, ToWorker, WorkerInit } from './worker-protocol.ts'
 
 const port = parentPort as MessagePort
-const tell = (message: FromWorker): void => port.postMessage(message)
+const tell = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer)
 
 try {
   const thread = await DataThread.start(workerData as WorkerInit, systemClock, tell)

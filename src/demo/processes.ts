@@ -46,7 +46,14 @@ export class Processes {
     const child = spawn(
       process.execPath,
       // Sources announce type stripping on older runtimes; that is no news to anybody here.
-      ['--no-warnings', '--import', new URL(`./leash.${ending}`, import.meta.url).href, program, ...args],
+      [
+        '--no-warnings',
+        '--single-threaded-gc',
+        '--import',
+        new URL(`./leash.${ending}`, import.meta.url).href,
+        program,
+        ...args,
+      ],
       // A group of its own: Ctrl-C reaches the demo alone, which ends the rest in order.
       { stdio: ['ignore', 'pipe', log, 'ipc'], detached: true },
     )

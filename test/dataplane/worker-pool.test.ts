@@ -43,8 +43,8 @@ class Events implements WorkerPoolEvents {
     this.generation = generation
     this.#wake()
   }
-  onAccessLog(lines: string): void {
-    this.log += lines
+  onAccessLog(lines: Uint8Array): void {
+    this.log += Buffer.from(lines).toString()
     this.#wake()
   }
   onNotice(_level: string, message: string): void {

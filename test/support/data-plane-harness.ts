@@ -190,7 +190,8 @@ export class Harness {
 
   #hear(message: FromWorker): void {
     if (message.type === 'access-log') {
-      for (const line of message.lines.split('\n').slice(0, -1)) this.#arrive(JSON.parse(line) as AccessLine)
+      const lines = Buffer.from(message.lines).toString().split('\n').slice(0, -1)
+      for (const line of lines) this.#arrive(JSON.parse(line) as AccessLine)
       return
     }
     if (message.type === 'listening') this[message.direction].push(message.address.port)

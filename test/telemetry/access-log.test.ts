@@ -92,14 +92,17 @@ test('times are those of the record, across seconds and with fractions', () => {
 test('lines wait for company up to the flush time or the batch size, and none is lost or doubled', () => {
   const clock = new ManualClock()
   const batches: string[] = []
-  const log = new AccessLog({ clock, flushMs: 50, batchLength: 2000, sink: (lines) => batches.push(lines) })
+  const keep = (lines: Uint8Array): unknown => batches.push(Buffer.from(lines).toString())
+  const log = new AccessLog({ clock, flushMs: 50, batchBytes: 16_384, sink: keep })
   log.write(new AccessRecord())
   log.write(new AccessRecord())
   assert.equal(batches.length, 0)
   clock.advance(50)
   assert.equal(batches.length, 1)
   assert.equal(batches[0]?.split('\n').length, 3)
-  for (let i = 0; i < 4; i += 1) log.write(new AccessRecord())
+  const long = new AccessRecord()
+  long.path = `/${'ü'.repeat(20_000)}`
+  for (let i = 0; i < 4; i += 1) log.write(i === 2 ? long : new AccessRecord())
   log.flush()
   log.flush()
   const lines = batches.join('').split('\n').length - 1

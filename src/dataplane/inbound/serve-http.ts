@@ -58,6 +58,7 @@ export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
         bytesReceived,
         bytesSent,
       )
+      if (!plane.recording) return
       const record = exchangeRecord(exchange, connection, plane)
       const decision = exchange.data as Decision | null
       if (decision !== null) {

@@ -57,6 +57,7 @@ export function serveOutboundHttp(
         bytesReceived,
         bytesSent,
       )
+      if (!plane.recording) return
       const record = exchangeRecord(exchange, connection, plane)
       record.peerPrincipal =
         exchange.upstreamPrincipal || (outcome?.secured === true ? 'unverified' : 'plaintext')

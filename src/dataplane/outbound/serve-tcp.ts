@@ -69,7 +69,9 @@ export function serveOutboundTcp(
       record.peerPrincipal = uri === '' ? 'plaintext' : uri
       result.stream.once('close', () => (endpoint.inFlight -= 1))
       const opened = open(uri)
-      if (opened.finished || connection.closed) {
+      // The client left while we dialled, before there was a session to hear of it.
+      if (connection.closed) opened.fail('DC', 'downstream_remote_disconnect')
+      if (opened.finished) {
         result.stream.destroy()
         return
       }
