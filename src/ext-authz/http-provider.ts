@@ -21,6 +21,9 @@ const mostConnections = 128
 /** Ways of protection kept: they change with endpoints and with trust. */
 const mostAgents = 16
 
+/** As Istio's for any cluster; the handshake has a limit of its own. */
+const connectTimeoutMs = 10_000
+
 const empty = Buffer.alloc(0)
 
 export class HttpProvider implements Ask {
@@ -116,13 +119,18 @@ function connector(protection: Protection) {
     done: (...result: [error: Error, socket: null] | [error: null, socket: Socket]) => void,
   ): void => {
     const host = options.hostname.replace(/^\[|\]$/g, '')
-    const socket = connect({ host, port: Number(options.port), noDelay: true })
+    const port = Number(options.port)
+    const socket = connect({ host, port, noDelay: true, timeout: connectTimeoutMs })
     const failed = (error: Error): void => {
       socket.destroy()
       done(error, null)
     }
+    const late = (): void => void socket.destroy(new Error('connect timeout'))
     socket.once('error', failed)
+    socket.once('timeout', late)
     socket.once('connect', () => {
+      socket.setTimeout(0)
+      socket.removeListener('timeout', late)
       socket.removeListener('error', failed)
       protection.protect(socket, 'http/1.1').then((ready) => done(null, ready), failed)
     })
