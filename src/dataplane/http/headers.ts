@@ -185,7 +185,7 @@ export function safeTrailers(trailers: readonly string[]): string[] | null {
     if (
       !neverTrailers.has(name) &&
       !isPrivate(name) &&
-      !name.startsWith('x-forwarded-') &&
+      !name.replaceAll('_', '-').startsWith('x-forwarded-') &&
       !isHopByHop(name)
     ) {
       kept.push(name, trailers[i + 1] as string)
