@@ -1,8 +1,10 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import { Harness } from '../support/data-plane-harness.ts'
 import type { SnapshotParts } from '../support/data-plane-harness.ts'
-import { deadPort, echoApplication, tlsApplication } from '../support/applications.ts'
+import { deadPort, echoApplication, tcpApplication, tlsApplication } from '../support/applications.ts'
 import { endpoint, service } from '../cluster/mesh.ts'
 import { createTestCa } from '../support/test-ca.ts'
 import { dialWire } from '../support/wire-client.ts'
@@ -124,3 +126,29 @@ test('a client that leaves while its upstream is dialled leaves nothing behind',
   await harness.quiet()
   await harness.stop()
 })
+
+test(
+  'a client that is gone when its upstream is there costs one record and leaves no connection open',
+  { timeout },
+  async (t) => {
+    const secure = await tlsApplication(t, { identity: app, clientRoots: ca.rootPem })
+    // Between us and the server: lets the handshake begin only when told to.
+    const held = Promise.withResolvers<Socket>()
+    const gate = await tcpApplication(t, (socket) => held.resolve(socket.pause()))
+    const harness = await started({ services: [service('api', { endpoints: [at(gate.port)] })] })
+    const peer = await dialWire(t, harness.proxy)
+    peer.send(open('api.ns2:80'))
+    const early = await held.promise
+    ;(peer.stream as Socket).resetAndDestroy()
+    await harness.quiet()
+    const onwards = connect(secure.port, '127.0.0.1')
+    onwards.on('error', () => undefined)
+    early.pipe(onwards).pipe(early)
+    const record = await harness.record()
+    assert.equal(record['response_flags'], 'DC')
+    const stillOpen = harness.metrics().series.reduce((sum, one) => sum + one.tcpOpened - one.tcpClosed, 0)
+    assert.equal(stillOpen, 0)
+    onwards.destroy()
+    await harness.stop()
+  },
+)
