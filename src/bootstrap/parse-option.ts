@@ -1,5 +1,4 @@
 /** Text of a flag or variable to a typed value, or a clear refusal that names the option. Pure; reads nothing. */
-import { parseIp, formatIp } from '../address/ip.ts'
 import { parseSocketAddress } from '../address/socket-address.ts'
 import type { SocketAddress } from '../address/socket-address.ts'
 import type { InboundMapping } from '../dataplane/dataplane-settings.ts'
@@ -85,18 +84,6 @@ export function choiceOption<T extends string>(name: string, text: string, choic
     )
   }
   return found
-}
-
-/** An IP address in canonical text. */
-export function ipOption(name: string, text: string): string {
-  const ip = parseIp(text)
-  if (ip === null)
-    throw new BootstrapError(
-      'ERR_BOOTSTRAP_ADDRESS',
-      `${name} ${shown(text)} is no IP address`,
-      'write it like 127.0.1.2',
-    )
-  return formatIp(ip)
 }
 
 // What a user typed goes into one line, quoted and bounded.
