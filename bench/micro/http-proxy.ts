@@ -12,7 +12,6 @@ import { fileURLToPath } from 'node:url'
 import { defaultLimits } from '../../src/http1/message.ts'
 import { systemClock } from '../../src/lifecycle/clock.ts'
 import type { Exchange, UpstreamTarget } from '../../src/dataplane/http/exchange.ts'
-import { rewriteRequest } from '../../src/dataplane/http/headers.ts'
 import { viewRequest } from '../../src/dataplane/http/request-view.ts'
 import { ServerConnection } from '../../src/dataplane/http/server-connection.ts'
 import { defaultHttpDeadlines } from '../../src/dataplane/http/server-options.ts'
@@ -74,11 +73,10 @@ function proxy(upstreamPort: number): void {
     deadlines: defaultHttpDeadlines,
     serverHeader: 'istio-envoy',
     onRequest(exchange: Exchange): void {
-      const view = viewRequest(exchange.head, 'BASE')
+      const view = viewRequest(exchange.head, 'BASE', rewrite)
       if (!view.ok) throw new Error(view.reason)
-      const { headers, requestId } = rewriteRequest(exchange.head, view.host, rewrite)
-      exchange.requestId = requestId
-      exchange.forward(target, view.target, headers)
+      exchange.requestId = view.requestId
+      exchange.forward(target, view.target, view.headers)
     },
     onFinish: () => undefined,
     onClose: () => undefined,

@@ -344,3 +344,50 @@ test('a client that resets at any moment leaves nothing behind', { timeout: 10_0
   await harness.quiet()
   await harness.stop()
 })
+
+test(
+  'a rule about a header is judged by what the application receives: not by nominated fields or forged identities',
+  { timeout },
+  async (t) => {
+    const application = await httpApplication(t)
+    const { harness, apply } = await started(application.port)
+    apply({
+      authorizationPolicies: [
+        ...policy('ALLOW', '[{when: [{key: "request.headers[x-tenant]", values: ["a"]}]}]', 'tenant'),
+        ...policy(
+          'ALLOW',
+          '[{when: [{key: "request.headers[x-forwarded-client-cert]", values: ["*URI=spiffe://td/ns/x/sa/admin"]}]}]',
+          'element',
+        ),
+      ],
+    })
+    const forged = 'x-forwarded-client-cert: URI=spiffe://td/ns/x/sa/admin\r\n'
+    const plain = await dialWire(t, harness.port)
+    plain.send(get('/', 'x-tenant: a\r\n'))
+    assert.equal((await plain.response()).status, 200)
+    plain.send(get('/', 'x-tenant: a\r\nconnection: x-tenant\r\n'))
+    assert.equal((await plain.response()).status, 403)
+    plain.send(get('/', forged))
+    assert.equal((await plain.response()).status, 403)
+    const peer = await dialTls(t, harness.port, mesh)
+    peer.send(get('/', forged))
+    assert.equal((await peer.response()).status, 403)
+    assert.equal(application.requests.length, 1)
+    await finish(harness, peer, plain)
+  },
+)
+
+test(
+  'a peer that settles on h2 and speaks HTTP/1.1 is closed: its claims would reach the application unread',
+  { timeout },
+  async (t) => {
+    const application = await httpApplication(t)
+    const { harness } = await started(application.port, 'STRICT')
+    const peer = await dialTls(t, harness.port, { identity: client, alpn: ['h2'] })
+    peer.send(get('/', 'x-forwarded-client-cert: By=forged\r\n'))
+    assert.equal(await peer.over(), '')
+    assert.equal((await harness.record())['decision'], 'not_http2')
+    assert.equal(application.requests.length, 0)
+    await finish(harness, peer)
+  },
+)

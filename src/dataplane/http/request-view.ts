@@ -1,12 +1,14 @@
 /**
- * One reading of a request for policy and for the wire: what is authorized is byte for byte what is forwarded (traps 39).
- * It refuses what could be read two ways; it decides no policy and rewrites no header.
+ * One reading of a request for policy and for the wire: what is authorized is byte for byte what is forwarded (traps 39),
+ * header fields included. It refuses what could be read two ways; it decides no policy.
  */
 import { RequestContext } from '../../authz/request-context.ts'
 import type { RequestHead } from '../../http1/message.ts'
 import { Framing } from '../../http1/message.ts'
 import type { PathNormalizationMode } from '../../match/path-normalization.ts'
 import { normalizePath } from '../../match/path-normalization.ts'
+import { rewriteRequest } from './headers.ts'
+import type { RequestRewrite } from './headers.ts'
 
 export type RequestView =
   | {
@@ -16,11 +18,18 @@ export type RequestView =
       readonly target: string
       /** The authority; '' for HTTP/1.0 without Host. */
       readonly host: string
+      /** As forwarded: a field that a forger's `Connection` or we ourselves take away satisfies no rule. */
+      readonly headers: readonly string[]
+      readonly requestId: string
     }
   | { readonly ok: false; readonly status: number; readonly reason: string }
 
 /** An absolute-form target's authority replaces Host (RFC 9112 §3.2.2). CONNECT is refused: no itinerary asked for it. */
-export function viewRequest(head: RequestHead, mode: PathNormalizationMode): RequestView {
+export function viewRequest(
+  head: RequestHead,
+  mode: PathNormalizationMode,
+  rewrite: RequestRewrite,
+): RequestView {
   if (head.method === 'CONNECT' || head.framing === Framing.Tunnel)
     return refuse(405, 'CONNECT is not served here')
   let target = head.target
@@ -43,11 +52,14 @@ export function viewRequest(head: RequestHead, mode: PathNormalizationMode): Req
   if (target === '*' && head.method !== 'OPTIONS') return refuse(400, 'only OPTIONS may ask for *')
   const path = normalizePath(target, mode)
   if (!path.ok) return refuse(400, path.reason)
+  const { headers, requestId } = rewriteRequest(head, host, rewrite)
   return {
     ok: true,
-    context: new RequestContext(head.method, path.path, path.pathWithQuery, host, head.headers),
+    context: new RequestContext(head.method, path.path, path.pathWithQuery, host, headers),
     target: path.pathWithQuery,
     host,
+    headers,
+    requestId,
   }
 }
 

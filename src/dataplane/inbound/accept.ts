@@ -60,19 +60,24 @@ function onSecure(
   alpn: string | null,
   plane: DataPlane,
 ): void {
-  if (chain === 'terminate-tcp' || alpn === 'h2') return serve(call, false, plane)
+  if (chain === 'terminate-tcp') return serve(call, false, plane)
   if (alpn === 'http/1.1') return serve(call, true, plane)
-  onPlainHttp(call, plane)
+  onPlainHttp(call, plane, alpn === 'h2')
 }
 
-/** HTTP was declared or offered, its version was not: HTTP/2 has no codec here yet and goes on as opaque bytes. */
-function onPlainHttp(call: InboundCall, plane: DataPlane): void {
+/**
+ * HTTP was declared or offered: HTTP/2 has no codec here yet and goes on as opaque bytes. Nothing else does, whatever was
+ * negotiated: HTTP/1.1 that passed unread would carry its own x-forwarded-client-cert to the application.
+ */
+function onPlainHttp(call: InboundCall, plane: DataPlane, onlyHttp2 = false): void {
   const { clock, settings } = plane
   const options = { tls: false, http: true, deadlineMs: settings.deadlines.requestHeadMs, clock }
   classify(call.connection.stream, options, (inside) => {
     if (inside.kind === 'gone') return call.connection.cut(false)
     if (inside.kind === 'endless')
       return refuseConnection(call.connection, 'NR', 'undecided_first_bytes', plane)
+    if (onlyHttp2 && inside.http !== 'http2')
+      return refuseConnection(call.connection, 'DPE', 'not_http2', plane)
     // Neither: the HTTP codec answers 400 (dataplane §3.3, PROTO).
     serve(call, inside.http !== 'http2', plane)
   })

@@ -6,7 +6,6 @@ import { formatSocketAddress } from '../../address/socket-address.ts'
 import type { Permit } from '../../authz/permit.ts'
 import type { DataPlane } from '../data-plane.ts'
 import type { Exchange, UpstreamTarget } from '../http/exchange.ts'
-import { rewriteRequest } from '../http/headers.ts'
 import type { RequestRewrite } from '../http/headers.ts'
 import type { RequestView } from '../http/request-view.ts'
 import type { Dial } from '../http/sides.ts'
@@ -52,11 +51,9 @@ export function forwardHttp(
   view: Extract<RequestView, { ok: true }>,
   forwarding: InboundForwarding,
 ): void {
-  const { headers, requestId } = rewriteRequest(exchange.head, view.host, forwarding.rewrite)
-  exchange.requestId = requestId
   exchange.upstreamCluster = forwarding.cluster
   exchange.upstreamHost = forwarding.target.key
-  exchange.forward(forwarding.target, view.target, headers)
+  exchange.forward(forwarding.target, view.target, view.headers)
 }
 
 function dialApplication(dial: ApplicationDial, plane: DataPlane): Dial {

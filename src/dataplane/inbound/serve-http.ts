@@ -39,9 +39,10 @@ export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
         bound = bind(world.httpPolicy, context)
         boundWorld = world
       }
-      const view = viewRequest(exchange.head, world.snapshot.mesh.pathNormalization)
+      const view = viewRequest(exchange.head, world.snapshot.mesh.pathNormalization, forwarding.rewrite)
       if (!view.ok) return refuse(exchange, view.status, view.reason)
       exchange.authority = view.host
+      exchange.requestId = view.requestId
       if (world.refusesTokens && bearsToken(exchange.head, view.target)) return refuseToken(exchange)
       const decision = authorize(bound, view.context)
       exchange.data = decision

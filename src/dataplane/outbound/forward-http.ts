@@ -9,7 +9,6 @@ import type { Series } from '../../telemetry/traffic-metrics.ts'
 import type { DataPlane } from '../data-plane.ts'
 import { localReply } from '../http/deny-response.ts'
 import type { Exchange, UpstreamTarget } from '../http/exchange.ts'
-import { rewriteRequest } from '../http/headers.ts'
 import type { RequestView } from '../http/request-view.ts'
 import type { World } from '../world.ts'
 import { outboundLabels } from '../traffic-labels.ts'
@@ -28,7 +27,7 @@ export interface OutboundOutcome {
 
 /** Connect failures are tried on two more endpoints (dataplane §8.5). */
 const attempts = 3
-const rewrite = { clientCertElement: '', proto: 'http' } as const
+export const outboundRewrite = { clientCertElement: '', proto: 'http' } as const
 
 export function forwardOutbound(
   exchange: Exchange,
@@ -36,8 +35,7 @@ export function forwardOutbound(
   view: Extract<RequestView, { ok: true }>,
   plane: DataPlane,
 ): void {
-  const { headers, requestId } = rewriteRequest(exchange.head, view.host, rewrite)
-  exchange.requestId = requestId
+  exchange.requestId = view.requestId
   exchange.upstreamCluster = cluster.name
   const tried: Endpoint[] = []
 
@@ -51,7 +49,7 @@ export function forwardOutbound(
     exchange.forward(
       tried.length < attempts ? { ...route.target, onDialFailure } : route.target,
       view.target,
-      headers,
+      view.headers,
     )
   }
   const onDialFailure = (): boolean => {

@@ -13,7 +13,7 @@ import { viewRequest } from '../http/request-view.ts'
 import { serveHttpConnection } from '../http/serve-connection.ts'
 import type { World } from '../world.ts'
 import { serveConnect } from './connect-tunnel.ts'
-import { forwardOutbound, leave } from './forward-http.ts'
+import { forwardOutbound, leave, outboundRewrite } from './forward-http.ts'
 import type { OutboundOutcome } from './forward-http.ts'
 
 /** `destination` is null for an explicit proxy, where the request itself says where it goes. */
@@ -32,7 +32,7 @@ export function serveOutboundHttp(
           'NC',
         )
       if (exchange.head.method === 'CONNECT') return connect(exchange, world)
-      const view = viewRequest(exchange.head, 'NONE')
+      const view = viewRequest(exchange.head, 'NONE', outboundRewrite)
       if (!view.ok)
         return exchange.reply(
           localReply(exchange.head, view.status, view.reason),

@@ -10,7 +10,6 @@ import { defaultLimits } from '../../../src/http1/message.ts'
 import type { Http1Limits } from '../../../src/http1/message.ts'
 import { localReply } from '../../../src/dataplane/http/deny-response.ts'
 import type { Exchange, UpstreamTarget } from '../../../src/dataplane/http/exchange.ts'
-import { rewriteRequest } from '../../../src/dataplane/http/headers.ts'
 import { viewRequest } from '../../../src/dataplane/http/request-view.ts'
 import { ServerConnection } from '../../../src/dataplane/http/server-connection.ts'
 import type { CloseReason, HttpDeadlines } from '../../../src/dataplane/http/server-options.ts'
@@ -72,14 +71,13 @@ export class Engine implements AsyncDisposable {
       onDialFailure: options.onDialFailure ?? null,
     }
     const forward = (exchange: Exchange): void => {
-      const view = viewRequest(exchange.head, 'BASE')
+      const view = viewRequest(exchange.head, 'BASE', { clientCertElement: '', proto: 'http' })
       if (!view.ok) {
         exchange.reply(localReply(exchange.head, view.status, view.reason), 'path_refused', 'DPE')
         return
       }
-      const rewritten = rewriteRequest(exchange.head, view.host, { clientCertElement: '', proto: 'http' })
-      exchange.requestId = rewritten.requestId
-      exchange.forward(target, view.target, rewritten.headers)
+      exchange.requestId = view.requestId
+      exchange.forward(target, view.target, view.headers)
     }
     const serverOptions = {
       limits: { ...defaultLimits, ...options.limits },

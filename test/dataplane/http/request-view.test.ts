@@ -4,6 +4,8 @@ import type { RequestHead } from '../../../src/http1/message.ts'
 import { Framing } from '../../../src/http1/message.ts'
 import { viewRequest } from '../../../src/dataplane/http/request-view.ts'
 
+const plain = { clientCertElement: '', proto: 'http' } as const
+
 function head(method: string, target: string, host = 'a.b'): RequestHead {
   return {
     method,
@@ -20,7 +22,7 @@ function head(method: string, target: string, host = 'a.b'): RequestHead {
 }
 
 function seen(method: string, target: string, host?: string): string {
-  const view = viewRequest(head(method, target, host), 'BASE')
+  const view = viewRequest(head(method, target, host), 'BASE', plain)
   if (!view.ok) return `${view.status} ${view.reason}`
   assert.equal(view.context.pathWithQuery, view.target)
   assert.equal(view.context.host, view.host)
@@ -54,4 +56,18 @@ test('what could be read two ways is refused', () => {
   assert.match(seen('GET', '/%00'), /^400 /)
   assert.match(seen('CONNECT', 'other:443'), /^405 /)
   assert.equal(seen('OPTIONS', '*'), 'a.b * *')
+})
+
+test('policy sees the fields that are forwarded, and no others', () => {
+  const own = 'By=spiffe://td/ns/b/sa/b;URI=spiffe://td/ns/a/sa/a'
+  const fields = ['connection', 'x-tenant', 'x-tenant', 'a', 'x-forwarded-client-cert', 'URI=forged']
+  const judged = (rewrite: Parameters<typeof viewRequest>[2]): string => {
+    const view = viewRequest({ ...head('GET', '/'), headers: ['host', 'a.b', ...fields] }, 'BASE', rewrite)
+    assert.ok(view.ok)
+    assert.equal(view.context.headers, view.headers)
+    return view.headers.join(' ')
+  }
+  assert.doesNotMatch(judged(plain), /tenant|connection|forged/)
+  // A mesh peer's claim stands before ours: no rule can take it for the whole value.
+  assert.ok(judged({ clientCertElement: own, proto: 'https' }).endsWith(` URI=forged,${own}`))
 })
