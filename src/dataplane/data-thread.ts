@@ -101,8 +101,18 @@ export class DataThread {
     const tls = plane.contexts.configure(minProtocolVersion, cipherSuites)
     if (!tls.ok)
       this.#tell({ type: 'notice', level: 'warn', message: `meshMTLS not in force: ${tls.reason}` })
+    this.#configureTls(snapshot)
     plane.table.rejudge()
     this.#tell({ type: 'applied', generation: snapshot.generation })
+  }
+
+  /** New handshakes obey meshMTLS; what the library refuses leaves the settings in force. */
+  #configureTls({ mesh }: Snapshot): void {
+    const { contexts, meshPool } = this.#plane
+    const update = contexts.configure(mesh.meshMtls.minProtocolVersion, mesh.meshMtls.cipherSuites)
+    if (!update.ok)
+      this.#tell({ type: 'notice', level: 'warn', message: `meshMTLS is not in force: ${update.reason}` })
+    else if (update.changed) meshPool.drainAll()
   }
 
   #applySecrets(secrets: SecretSet): void {

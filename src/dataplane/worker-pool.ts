@@ -167,6 +167,8 @@ export class WorkerPool {
           resolve()
         } else if (message.type === 'failed') {
           reject(startError(message.line))
+          // Listeners it did bind would still take their share of connections, and serve none.
+          void worker.terminate()
         } else this.#hear(member, message)
       })
       worker.on('error', (cause) => {

@@ -147,6 +147,23 @@ test(
   },
 )
 
+test('meshMTLS rules new handshakes: TLS 1.2 is refused where 1.3 is asked for', { timeout }, async (t) => {
+  const application = await echoApplication(t)
+  const { harness, apply } = await started(application.port)
+  const old = { identity: client, alpn, maxVersion: 'TLSv1.2' } as const
+  const before = await dialTls(t, harness.port, old)
+  await before.send('hi').untilText('hi')
+  apply({ mesh: { meshMtls: { minProtocolVersion: 'TLSv1.3', cipherSuites: [] } } })
+  await assert.rejects(dialTls(t, harness.port, old))
+  assert.match(String((await harness.record())['connection_termination_details']), /^tls_/)
+  // Whoever is connected stays.
+  await before.send(' ho').untilText('hi ho')
+  before.end()
+  await harness.record()
+  await harness.quiet()
+  await harness.stop()
+})
+
 test('an application that is down closes the connection and says why', { timeout }, async (t) => {
   const { harness } = await started(await deadPort())
   const peer = await dialWire(t, harness.port)
