@@ -31,6 +31,5 @@ export function errorLine(error: unknown): string {
 
 // Text that reached us from files or peers must not forge a second line.
 function oneLine(text: string): string {
-   
   return text.replace(/[\x00-\x1f\x7f]+/g, ' ').trim()
 }

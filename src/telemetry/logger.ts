@@ -42,10 +42,3 @@ export function createLogger(component: string, level: LogLevel): Logger {
     error: (message, fields = {}) => log.error(fields, message),
   }
 }
-
-export const silentLogger: Logger = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-}
