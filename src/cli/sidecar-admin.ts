@@ -8,6 +8,7 @@ import type { SidecarSettings } from '../bootstrap/sidecar-settings.ts'
 import type { WorkerPool } from '../dataplane/worker-pool.ts'
 import type { ConfigSource } from '../discovery/config-source.ts'
 import type { SecretSet } from '../identity/svid.ts'
+import { systemClock } from '../lifecycle/clock.ts'
 import type { Latest } from '../lifecycle/latest.ts'
 import type { AccessLogSink } from './access-log-sink.ts'
 import type { SidecarMetrics } from './sidecar-metrics.ts'
@@ -26,6 +27,7 @@ export interface SidecarViews {
 /** Resolves with a thing that closes both endpoints. */
 export async function serveAdmin(views: SidecarViews): Promise<{ close(): Promise<void> }> {
   const { settings, readiness, config, secrets, workers } = views
+  readiness.holds('certificate', () => expiryOf(secrets.value, systemClock.now()))
   // Made at the first scrape: a sidecar nobody scrapes does not carry the library.
   let metrics: Promise<SidecarMetrics> | null = null
   const scraped = (): Promise<SidecarMetrics> =>
@@ -56,6 +58,13 @@ export async function serveAdmin(views: SidecarViews): Promise<{ close(): Promis
     await admin.close()
     throw error
   }
+}
+
+/** Why the certificate in force is none any more: mutual TLS is refused both ways then. */
+export function expiryOf(secrets: SecretSet | undefined, now: number): string | null {
+  if (secrets === undefined || secrets.certificateChain === '') return null
+  const { validToDate } = new X509Certificate(secrets.certificateChain)
+  return now <= validToDate.getTime() ? null : `expired at ${validToDate.toISOString()}`
 }
 
 function secretNames({ settings, secrets }: SidecarViews): string[] {

@@ -168,3 +168,18 @@ test('a port in use is refused with its address', { timeout }, async (t) => {
     message: /127\.0\.0\.1:\d+: the port is in use/,
   })
 })
+
+test('what was met and ran out is missing again, until it holds once more', () => {
+  const readiness = new Readiness({ certificate: 'none yet' })
+  let reason: string | null = 'expired'
+  readiness.holds('certificate', () => reason)
+  assert.deepEqual(readiness.report().missing, ['certificate: none yet'])
+  readiness.met('certificate')
+  assert.deepEqual(readiness.report(), {
+    ready: false,
+    state: 'PRE_INITIALIZING',
+    missing: ['certificate: expired'],
+  })
+  reason = null
+  assert.equal(readiness.ready, true)
+})
