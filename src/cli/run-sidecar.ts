@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import type { SidecarFlags, SidecarSettings } from '../bootstrap/sidecar-settings.ts'
 import { sidecarSettings } from '../bootstrap/sidecar-settings.ts'
 import { WorkerPool } from '../dataplane/worker-pool.ts'
+import type { Snapshot } from '../discovery/snapshot.ts'
 import type { ConfigSource } from '../discovery/config-source.ts'
+import type { RemoteKeySets } from '../jwt/remote-key-sets.ts'
 import { systemClock } from '../lifecycle/clock.ts'
 import { Closer } from '../lifecycle/closer.ts'
 import { createLogger } from '../telemetry/logger.ts'
@@ -48,6 +50,7 @@ async function runProxy(settings: SidecarSettings, log: Logger, closer: Closer):
     certificate: `no certificate from ${settings.sdsSocket} yet`,
     configuration: `no configuration from ${settings.configFolder ?? `${settings.mesh?.host}:${settings.mesh?.port}`} yet`,
   })
+  let keys: RemoteKeySets | null = null
   const accessLog = closer.own(await openAccessLogSink(settings.accessLog, log))
   const workers = closer.own(
     await WorkerPool.start(settings.concurrency, settings.dataplane, systemClock, {
@@ -58,6 +61,7 @@ async function runProxy(settings: SidecarSettings, log: Logger, closer: Closer):
         if (generation > 0) readiness.met('configuration')
       },
       onAccessLog: (lines) => accessLog.write(lines),
+      onRefetchKeys: (source) => keys?.refetch(source),
       onNotice: (level, message) => log[level](message),
     }),
   )
@@ -69,10 +73,21 @@ async function runProxy(settings: SidecarSettings, log: Logger, closer: Closer):
     readiness.met('certificate')
     log.info('certificate in force')
   })
+  // The client for key sets comes with the first rule that wants one.
+  const followKeys = async (snapshot: Snapshot): Promise<void> => {
+    if (keys === null && snapshot.requestAuthentications.length === 0) return
+    const { RemoteKeySets } = await import('../jwt/remote-key-sets.ts')
+    if (keys === null) {
+      keys = closer.own(new RemoteKeySets({ clock: systemClock, log, random: Math.random }, { ca: null }))
+      keys.sets.subscribe((sets) => workers.setKeySets(sets))
+    }
+    keys.use(config.snapshots.value?.requestAuthentications ?? [])
+  }
   const config = closer.own(await openConfiguration(settings, log, () => secrets.value ?? null))
   const reported = reportConfiguration(log)
   config.snapshots.subscribe((snapshot) => {
     workers.setSnapshot(snapshot)
+    void followKeys(snapshot)
     reported(config.state ?? snapshot)
   })
 

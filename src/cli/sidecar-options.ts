@@ -56,7 +56,10 @@ function secrets(command: Command): Command {
       '--ca-root <file>',
       'root certificate of the control plane (default /var/run/secrets/istio/root-cert.pem)',
     )
-    .option('--ca-name <name>', "name the control plane's certificate must carry (default: the host dialled; istiod.istio-system.svc for an address)")
+    .option(
+      '--ca-name <name>',
+      "name the control plane's certificate must carry (default: the host dialled; istiod.istio-system.svc for an address)",
+    )
     .option(
       '--token <file>',
       'bearer token that proves this workload, re-read for each use (default /var/run/secrets/tokens/istio-token)',

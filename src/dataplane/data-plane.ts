@@ -2,6 +2,7 @@
  * What one data thread owns and every step of both itineraries is handed: the world in force, trust, the tables and the
  * places where things are told. A bundle of references; it does nothing itself.
  */
+import type { KeyRing } from '../jwt/key-ring.ts'
 import type { Clock } from '../lifecycle/clock.ts'
 import type { TlsContexts } from '../tls/tls-contexts.ts'
 import type { AccessRecord } from '../telemetry/access-record.ts'
@@ -19,6 +20,8 @@ export interface DataPlane {
   readonly clock: Clock
   readonly wheel: TimerWheel
   readonly contexts: TlsContexts
+  /** Issuers' keys, as the control thread last sent them. */
+  readonly keyRing: KeyRing
   readonly table: ConnectionTable
   /** Connections to the application, and to endpoints: never shared, since they carry different trust. */
   readonly applicationPool: UpstreamPool

@@ -10,6 +10,7 @@ import type { Snapshot } from '../discovery/snapshot.ts'
 import type { SecretSet } from '../identity/svid.ts'
 import type { Clock, Timer } from '../lifecycle/clock.ts'
 import { errorLine } from '../error.ts'
+import { KeyRing } from '../jwt/key-ring.ts'
 import { ConnectionTable } from './connection-table.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { DataplaneSettings } from './dataplane-settings.ts'
@@ -68,6 +69,9 @@ export class DataThread {
       case 'secrets':
         this.#applySecrets(message.secrets)
         break
+      case 'key-sets':
+        this.#plane.keyRing.update(message.sets)
+        break
       case 'drain':
         void this.#drain(message.direction)
         break
@@ -87,7 +91,7 @@ export class DataThread {
   #applySnapshot(snapshot: Snapshot): void {
     const plane = this.#plane
     try {
-      plane.world = buildWorld(snapshot, plane.world)
+      plane.world = buildWorld(snapshot, plane.world, plane.keyRing)
     } catch (error) {
       // The world in force stays whole; the control thread says it aloud.
       this.#tell({
@@ -97,10 +101,6 @@ export class DataThread {
       })
       return
     }
-    const { minProtocolVersion, cipherSuites } = snapshot.mesh.meshMtls
-    const tls = plane.contexts.configure(minProtocolVersion, cipherSuites)
-    if (!tls.ok)
-      this.#tell({ type: 'notice', level: 'warn', message: `meshMTLS not in force: ${tls.reason}` })
     this.#configureTls(snapshot)
     plane.table.rejudge()
     this.#tell({ type: 'applied', generation: snapshot.generation })
@@ -137,6 +137,7 @@ export class DataThread {
 
   async #close(): Promise<void> {
     this.#idleCheck?.cancel()
+    this.#plane.keyRing.close()
     for (const listener of this.#listeners) listener.close()
     this.#plane.table.destroy()
     this.#plane.meshPool.destroyAll()
@@ -212,6 +213,7 @@ async function makePlane(
       clock,
       readFile: await fileReader(),
     }),
+    keyRing: new KeyRing({ clock, refetch: (source) => tell({ type: 'refetch-keys', source }) }),
     table: new ConnectionTable(),
     applicationPool: new UpstreamPool(pool),
     meshPool: new UpstreamPool(pool),

@@ -7,6 +7,7 @@ import type { SocketAddress } from '../address/socket-address.ts'
 import type { Snapshot } from '../discovery/snapshot.ts'
 import { MeshError } from '../error.ts'
 import type { SecretSet } from '../identity/svid.ts'
+import type { KeySets } from '../jwt/key-source.ts'
 import type { Clock } from '../lifecycle/clock.ts'
 import type { DataplaneSettings } from './dataplane-settings.ts'
 import type { FromWorker, ToWorker, WorkerInit } from './worker-protocol.ts'
@@ -17,6 +18,8 @@ export interface WorkerPoolEvents {
   onListening(direction: 'inbound' | 'outbound', address: SocketAddress): void
   onApplied(generation: number): void
   onAccessLog(lines: Uint8Array): void
+  /** A data thread wants an issuer's keys fetched anew. */
+  onRefetchKeys(source: string): void
   onNotice(level: 'info' | 'warn', message: string): void
 }
 
@@ -39,6 +42,7 @@ export class WorkerPool {
   readonly #drained = new Set<(member: Member, direction: string | null) => void>()
   #snapshot: Snapshot | null = null
   #secrets: SecretSet | null = null
+  #keySets: KeySets | null = null
   #nextQuestion = 1
   #closing = false
   /** Workers that died and were replaced. */
@@ -75,6 +79,11 @@ export class WorkerPool {
   setSecrets(secrets: SecretSet): void {
     this.#secrets = secrets
     this.#post({ type: 'secrets', secrets })
+  }
+
+  setKeySets(sets: KeySets): void {
+    this.#keySets = sets
+    this.#post({ type: 'key-sets', sets })
   }
 
   /** The oldest generation in force in any worker; 0 before the first. */
@@ -158,6 +167,8 @@ export class WorkerPool {
       onClosed: () => undefined,
     }
     this.#members.push(member)
+    // Keys first: the snapshot's rules then find them.
+    if (this.#keySets !== null) worker.postMessage({ type: 'key-sets', sets: this.#keySets })
     if (this.#snapshot !== null) worker.postMessage({ type: 'snapshot', snapshot: this.#snapshot })
     if (this.#secrets !== null) worker.postMessage({ type: 'secrets', secrets: this.#secrets })
     return new Promise((resolve, reject) => {
@@ -219,6 +230,9 @@ export class WorkerPool {
         break
       case 'notice':
         this.#events.onNotice(message.level, message.message)
+        break
+      case 'refetch-keys':
+        this.#events.onRefetchKeys(message.source)
         break
       case 'closed':
         member.onClosed()

@@ -1,6 +1,7 @@
 /** The messages between the control thread and a data worker. Values only: nothing is shared. */
 import type { SocketAddress } from '../address/socket-address.ts'
 import type { Snapshot } from '../discovery/snapshot.ts'
+import type { KeySets } from '../jwt/key-source.ts'
 import type { SecretSet } from '../identity/svid.ts'
 import type { SeriesCounts } from '../telemetry/traffic-metrics.ts'
 import type { DataplaneSettings } from './dataplane-settings.ts'
@@ -13,6 +14,8 @@ export interface WorkerInit {
 export type ToWorker =
   | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
   | { readonly type: 'secrets'; readonly secrets: SecretSet }
+  /** Documents of all issuers, as fetched by the control thread. */
+  | { readonly type: 'key-sets'; readonly sets: KeySets }
   /** Inbound: finish requests, close idle connections, keep accepting; outbound stays open. */
   | { readonly type: 'drain'; readonly direction: 'inbound' | 'outbound' }
   | { readonly type: 'ask'; readonly id: number; readonly question: 'metrics' | 'clusters' }
@@ -33,6 +36,8 @@ export type FromWorker =
   | { readonly type: 'notice'; readonly level: 'info' | 'warn'; readonly message: string }
   | { readonly type: 'failed'; readonly line: string }
   | { readonly type: 'drained'; readonly direction: 'inbound' | 'outbound' }
+  /** A token named a key that no document of this source has. */
+  | { readonly type: 'refetch-keys'; readonly source: string }
   /** Everything is cut and flushed: the thread can end. */
   | { readonly type: 'closed' }
 

@@ -6,6 +6,8 @@ import { compile } from '../authz/compile.ts'
 import type { CompiledPolicy } from '../authz/compiled-policy.ts'
 import { Routes } from '../cluster/route.ts'
 import type { InboundPort, Snapshot } from '../discovery/snapshot.ts'
+import type { KeyRing } from '../jwt/key-ring.ts'
+import { RequestAuthenticationVerifier } from '../jwt/request-authentication-verifier.ts'
 import { istioSpiffeUri } from '../spiffe/spiffe-id.ts'
 
 export interface World {
@@ -17,14 +19,14 @@ export interface World {
   readonly tcpPolicy: CompiledPolicy
   readonly routes: Routes
   readonly ports: ReadonlyMap<number, InboundPort>
-  /** Set when a refused RequestAuthentication applies: token-bearing requests are answered 401. */
-  readonly refusesTokens: boolean
+  /** Verifies end-user tokens; refuses them where a rule could not be read. */
+  readonly tokens: RequestAuthenticationVerifier
   /** Our own SPIFFE URI, for records and XFCC. */
   readonly localPrincipal: string
 }
 
 /** `previous` lends endpoints that did not change, with their counts and pools. */
-export function buildWorld(snapshot: Snapshot, previous: World | null): World {
+export function buildWorld(snapshot: Snapshot, previous: World | null, keyRing: KeyRing): World {
   const { mesh, workload } = snapshot
   const trust = { trustDomain: mesh.trustDomain, trustDomainAliases: mesh.trustDomainAliases }
   return {
@@ -34,9 +36,25 @@ export function buildWorld(snapshot: Snapshot, previous: World | null): World {
     tcpPolicy: compile(snapshot.authorizationPolicies, { ...trust, protocol: 'tcp' }),
     routes: Routes.build(snapshot, previous?.routes),
     ports: new Map(snapshot.inboundPorts.map((port) => [port.port, port])),
-    refusesTokens: snapshot.tokenRefusals.length > 0,
+    tokens: tokenVerifier(snapshot, previous, keyRing),
     localPrincipal: istioSpiffeUri(mesh.trustDomain, workload.namespace, workload.serviceAccount),
   }
+}
+
+/** Equal rules keep their verifier, and with it what it has verified. */
+function tokenVerifier(
+  snapshot: Snapshot,
+  previous: World | null,
+  keyRing: KeyRing,
+): RequestAuthenticationVerifier {
+  const { requestAuthentications, tokenRefusals } = snapshot
+  const same =
+    previous !== null &&
+    JSON.stringify([requestAuthentications, tokenRefusals]) ===
+      JSON.stringify([previous.snapshot.requestAuthentications, previous.snapshot.tokenRefusals])
+  return same
+    ? previous.tokens
+    : new RequestAuthenticationVerifier(requestAuthentications, tokenRefusals, keyRing)
 }
 
 /** Whether a peer without mTLS is not served on a port (any more). */

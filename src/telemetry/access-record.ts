@@ -49,6 +49,10 @@ export class AccessRecord {
   rule = -1
   /** Why it was allowed or refused; '' on outbound. */
   decision = ''
+  /** Ids of the AUDIT rules that matched, comma-joined. */
+  audit = ''
+  /** What dry-run policies would have said: `deny:denied:RULE-ID,allow:allowed:RULE-ID`. */
+  shadow = ''
   /** Policy and configuration in force. */
   generation = 0
 }

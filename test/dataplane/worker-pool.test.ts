@@ -43,6 +43,9 @@ class Events implements WorkerPoolEvents {
     this.generation = generation
     this.#wake()
   }
+  onRefetchKeys(): void {
+    this.#wake()
+  }
   onAccessLog(lines: Uint8Array): void {
     this.log += Buffer.from(lines).toString()
     this.#wake()

@@ -2,12 +2,11 @@
  * HTTP service of an inbound connection: each request is read one way for policy and wire, judged, and forwarded to the
  * application or refused. Identity is the connection's, the verdict the request's (dataplane trap 42).
  */
-import { authorize, bind } from '../../authz/authorize.ts'
+import { bind } from '../../authz/authorize.ts'
 import type { BoundPolicy } from '../../authz/authorize.ts'
-import type { Decision } from '../../authz/decision.ts'
 import type { ConnectionContext } from '../../authz/request-context.ts'
 import type { DataPlane } from '../data-plane.ts'
-import { denial, localReply, tokenRefusal } from '../http/deny-response.ts'
+import { denial, localReply } from '../http/deny-response.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { viewRequest } from '../http/request-view.ts'
 import { serveHttpConnection } from '../http/serve-connection.ts'
@@ -16,8 +15,11 @@ import { inboundLabels } from '../traffic-labels.ts'
 import { refusesPlaintext } from '../world.ts'
 import type { World } from '../world.ts'
 import type { InboundCall } from './inbound-call.ts'
-import { bearsToken } from './bears-token.ts'
 import { forwardHttp, inboundForwarding } from './forward-http.ts'
+import { judgeRequest, recordVerdict } from './judge-request.ts'
+import type { Verdict } from './judge-request.ts'
+import { verifyToken } from './request-token.ts'
+import type { ReadRequest } from './request-token.ts'
 
 export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
   const { connection, port } = call
@@ -31,23 +33,32 @@ export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
   // The policy of a generation is bound to the connection once; the next generation binds again.
   let boundWorld: World = call.world
   let bound: BoundPolicy = bind(boundWorld.httpPolicy, context)
+  const policy = (): BoundPolicy => {
+    const world = plane.world ?? call.world
+    if (world !== boundWorld) {
+      bound = bind(world.httpPolicy, context)
+      boundWorld = world
+    }
+    return bound
+  }
+  const judge = (exchange: Exchange, request: ReadRequest): void => {
+    const verdict = judgeRequest(policy(), request.context)
+    exchange.data = verdict
+    const { decision } = verdict
+    if (decision.permit === null) return exchange.reply(denial(exchange.head), decision.detail, null)
+    forwardHttp(exchange, decision.permit, request, forwarding)
+  }
 
   const server = serveHttpConnection(connection, plane, plane.settings.serverHeader.inbound, {
     onRequest(exchange) {
       const world = plane.world ?? call.world
-      if (world !== boundWorld) {
-        bound = bind(world.httpPolicy, context)
-        boundWorld = world
-      }
       const view = viewRequest(exchange.head, world.snapshot.mesh.pathNormalization, forwarding.rewrite)
       if (!view.ok) return refuse(exchange, view.status, view.reason)
       exchange.authority = view.host
       exchange.requestId = view.requestId
-      if (world.refusesTokens && bearsToken(exchange.head, view.target)) return refuseToken(exchange)
-      const decision = authorize(bound, view.context)
-      exchange.data = decision
-      if (decision.permit === null) return exchange.reply(denial(exchange.head), decision.detail, null)
-      forwardHttp(exchange, decision.permit, view, forwarding)
+      verifyToken(exchange, view, forwarding.rewrite.proto, world, plane, (request) =>
+        judge(exchange, request),
+      )
     },
     onFinish(exchange) {
       const { durationMs, bytesReceived, bytesSent } = exchange
@@ -61,12 +72,7 @@ export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
       )
       if (!plane.recording) return
       const record = exchangeRecord(exchange, connection, plane)
-      const decision = exchange.data as Decision | null
-      if (decision !== null) {
-        record.policy = decision.policy ?? ''
-        record.rule = decision.rule ?? -1
-        record.decision = decision.reason
-      }
+      recordVerdict(record, exchange.data as Verdict | null)
       plane.finished(record)
     },
   })
@@ -79,14 +85,4 @@ export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
 
 function refuse(exchange: Exchange, status: number, reason: string): void {
   exchange.reply(localReply(exchange.head, status, reason), 'request_target_refused', 'DPE')
-}
-
-/** A RequestAuthentication that was refused cannot be trusted to have meant less (architecture §4). */
-function refuseToken(exchange: Exchange): void {
-  const text = 'Jwt verification fails'
-  exchange.reply(
-    tokenRefusal(exchange.head, 401, text, null),
-    'jwt_authn_access_denied{quarantined_request_authentication}',
-    null,
-  )
 }

@@ -2,7 +2,7 @@
  * Opaque service: judged once before the application is dialled, and again whenever policy changes (architecture §5).
  * It holds no verdict of its own and copies no byte.
  */
-import { authorize, bind } from '../../authz/authorize.ts'
+import { bind } from '../../authz/authorize.ts'
 import type { Decision } from '../../authz/decision.ts'
 import type { DataPlane } from '../data-plane.ts'
 import { OpaqueSession } from '../opaque-session.ts'
@@ -12,6 +12,7 @@ import { refusesPlaintext } from '../world.ts'
 import type { InboundCall } from './inbound-call.ts'
 import { applicationDial } from './application-dial.ts'
 import { forwardTcp } from './forward-tcp.ts'
+import { judgeRequest, recordVerdict } from './judge-request.ts'
 
 export function serveInboundTcp(call: InboundCall, plane: DataPlane): void {
   const { connection, world, port } = call
@@ -30,12 +31,10 @@ export function serveInboundTcp(call: InboundCall, plane: DataPlane): void {
   })
   const judge = (): Decision => {
     const policy = (plane.world ?? world).tcpPolicy
-    const decision =
-      connection.context === null ? policy.refusal : authorize(bind(policy, connection.context), null)
-    record.policy = decision.policy ?? ''
-    record.rule = decision.rule ?? -1
-    record.decision = decision.reason
-    return decision
+    if (connection.context === null) return policy.refusal
+    const verdict = judgeRequest(bind(policy, connection.context), null)
+    recordVerdict(record, verdict)
+    return verdict.decision
   }
   // Registered before it is judged: a policy that changes now finds the connection and judges it again.
   connection.onPolicyChange = () => {
