@@ -105,7 +105,13 @@ export class SdsServer {
           error === null ? resolve() : reject(error),
         )
       })
-      await openToAll(path)
+      if (await openToAll(path)) {
+        const mend = 'let only the proxy into its directory: chmod 0750'
+        this.#deps.log.warn('every user of this machine can fetch the private key from the SDS socket', {
+          socketPath: path,
+          mend,
+        })
+      }
     } catch (cause) {
       server.forceShutdown()
       const mend = 'give this user write access to its directory'

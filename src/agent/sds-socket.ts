@@ -2,7 +2,7 @@
  * The Unix socket's place in the file system: path checked, parent made, stale file removed, a living owner respected
  * (dataplane §1.3). It listens on nothing itself.
  */
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises'
+import { chmod, lstat, mkdir, stat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { dirname, isAbsolute } from 'node:path'
 import type { Clock } from '../lifecycle/clock.ts'
@@ -44,9 +44,14 @@ export async function prepareSocket(path: string, clock: Clock): Promise<void> {
   }
 }
 
-/** Proxies run as other users: everybody who reaches the directory may connect. */
-export async function openToAll(path: string): Promise<void> {
+/**
+ * Proxies run as other users: everybody who reaches the directory may connect (dataplane §1.3), and who connects gets the
+ * private key. True when that is everybody on the machine: the directory should not let others in.
+ */
+export async function openToAll(path: string): Promise<boolean> {
   await chmod(path, 0o666)
+  const { mode } = await stat(dirname(path))
+  return (mode & 0o001) !== 0
 }
 
 /** Whether somebody accepts there. Too slow to say so within a second counts as gone, as in Istio. */

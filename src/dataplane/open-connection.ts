@@ -9,6 +9,7 @@ import { AccessRecord } from '../telemetry/access-record.ts'
 import { Connection } from './connection.ts'
 import type { Direction } from './connection.ts'
 import type { DataPlane } from './data-plane.ts'
+import { ownPrincipal } from './own-principal.ts'
 import { judgeDestination } from './loop-guard.ts'
 import { localAddress } from './original-destination.ts'
 
@@ -78,7 +79,7 @@ export function startRecord(connection: Connection, plane: DataPlane): AccessRec
   record.peerPrincipal = connection.peer?.id.uri ?? 'plaintext'
   record.tlsVersion = connection.tlsVersion ?? ''
   record.tlsCipher = connection.tlsCipher ?? ''
-  record.localPrincipal = plane.world?.localPrincipal ?? ''
+  record.localPrincipal = ownPrincipal(plane)
   record.generation = plane.world?.generation ?? 0
   return record
 }

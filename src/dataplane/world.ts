@@ -8,7 +8,6 @@ import { Routes } from '../cluster/route.ts'
 import type { InboundPort, Snapshot } from '../discovery/snapshot.ts'
 import type { KeyRing } from '../jwt/key-ring.ts'
 import { RequestAuthenticationVerifier } from '../jwt/request-authentication-verifier.ts'
-import { istioSpiffeUri } from '../spiffe/spiffe-id.ts'
 
 export interface World {
   readonly snapshot: Snapshot
@@ -21,13 +20,11 @@ export interface World {
   readonly ports: ReadonlyMap<number, InboundPort>
   /** Verifies end-user tokens; refuses them where a rule could not be read. */
   readonly tokens: RequestAuthenticationVerifier
-  /** Our own SPIFFE URI, for records and XFCC. */
-  readonly localPrincipal: string
 }
 
 /** `previous` lends endpoints that did not change, with their counts and pools. */
 export function buildWorld(snapshot: Snapshot, previous: World | null, keyRing: KeyRing): World {
-  const { mesh, workload } = snapshot
+  const { mesh } = snapshot
   const trust = { trustDomain: mesh.trustDomain, trustDomainAliases: mesh.trustDomainAliases }
   return {
     snapshot,
@@ -37,7 +34,6 @@ export function buildWorld(snapshot: Snapshot, previous: World | null, keyRing: 
     routes: Routes.build(snapshot, previous?.routes),
     ports: new Map(snapshot.inboundPorts.map((port) => [port.port, port])),
     tokens: tokenVerifier(snapshot, previous, keyRing),
-    localPrincipal: istioSpiffeUri(mesh.trustDomain, workload.namespace, workload.serviceAccount),
   }
 }
 

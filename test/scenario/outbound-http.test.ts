@@ -387,3 +387,20 @@ test(
     await finish(harness, peer)
   },
 )
+
+test('an https:// target is refused, never sent in plaintext', { timeout }, async (t) => {
+  const plain = await httpApplication(t)
+  const { harness } = await started({ services: [api([plainAt(plain.port)])] })
+  for (const scheme of ['https', 'HTTPS']) {
+    const peer = await dialWire(t, harness.proxy)
+    peer.send(
+      `GET ${scheme}://127.0.0.1:${plain.port}/secret HTTP/1.1\r\nhost: 127.0.0.1:${plain.port}\r\n\r\n`,
+    )
+    const answer = await peer.response()
+    assert.equal(answer.status, 400)
+    assert.match(answer.body, /use CONNECT/)
+    peer.stream.destroy()
+  }
+  assert.equal(plain.requests.length, 0)
+  await finish(harness)
+})

@@ -90,6 +90,11 @@ export class ServerConnection implements Downstream, RequestHandler, StreamOwner
     this.#takenBy = then
   }
 
+  /** True once an upgrade was answered: bytes go both ways unread. */
+  get tunnelling(): boolean {
+    return this.#tunnel
+  }
+
   /** True between requests: nothing is lost by closing. */
   get idle(): boolean {
     return this.#exchange === null && this.#requestDone && !this.#parser.busy

@@ -9,6 +9,7 @@ import type { Exchange, UpstreamTarget } from '../http/exchange.ts'
 import type { RequestRewrite } from '../http/headers.ts'
 import type { RequestView } from '../http/request-view.ts'
 import type { Dial } from '../http/sides.ts'
+import { ownPrincipal } from '../own-principal.ts'
 import type { InboundCall } from './inbound-call.ts'
 import { applicationDial } from './application-dial.ts'
 import type { ApplicationDial } from './forward-tcp.ts'
@@ -21,7 +22,7 @@ export interface InboundForwarding {
 }
 
 export function inboundForwarding(call: InboundCall, plane: DataPlane): InboundForwarding {
-  const { connection, world } = call
+  const { connection } = call
   const dial = applicationDial(call, plane)
   const { peer } = connection
   return {
@@ -38,7 +39,7 @@ export function inboundForwarding(call: InboundCall, plane: DataPlane): InboundF
       clientCertElement:
         peer === null
           ? ''
-          : `By=${world.localPrincipal};Hash=${peer.certificateHash};Subject="${peer.subject.replace(/["\\]/g, '\\$&')}";URI=${peer.id.uri}`,
+          : `By=${ownPrincipal(plane)};Hash=${peer.certificateHash};Subject="${peer.subject.replace(/["\\]/g, '\\$&')}";URI=${peer.id.uri}`,
       proto: peer === null ? 'http' : 'https',
     },
     cluster: `inbound|${connection.destination.port}||`,

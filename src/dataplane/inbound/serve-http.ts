@@ -11,6 +11,7 @@ import type { Exchange } from '../http/exchange.ts'
 import { viewRequest } from '../http/request-view.ts'
 import { serveHttpConnection } from '../http/serve-connection.ts'
 import { exchangeRecord } from '../http/exchange-record.ts'
+import { ownPrincipal } from '../own-principal.ts'
 import { inboundLabels } from '../traffic-labels.ts'
 import { refusesPlaintext } from '../world.ts'
 import type { World } from '../world.ts'
@@ -27,9 +28,7 @@ export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
   const peerUri = connection.peer?.id.uri ?? ''
   const forwarding = inboundForwarding(call, plane)
   const { workload } = call.world.snapshot
-  const series = plane.metrics.series(
-    inboundLabels(workload, call.world.localPrincipal, peerUri, port, 'http'),
-  )
+  const series = plane.metrics.series(inboundLabels(workload, ownPrincipal(plane), peerUri, port, 'http'))
   // The policy of a generation is bound to the connection once; the next generation binds again.
   let boundWorld: World = call.world
   let bound: BoundPolicy = bind(boundWorld.httpPolicy, context)
@@ -41,9 +40,12 @@ export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
     }
     return bound
   }
+  // The request under way: a tunnel made of it is judged again when policy changes.
+  let judged: ReadRequest | null = null
   const judge = (exchange: Exchange, request: ReadRequest): void => {
     const verdict = judgeRequest(policy(), request.context)
     exchange.data = verdict
+    judged = request
     const { decision } = verdict
     if (decision.permit === null) return exchange.reply(denial(exchange.head), decision.detail, null)
     forwardHttp(exchange, decision.permit, request, forwarding)
@@ -79,7 +81,12 @@ export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
   // A request under way was allowed and is finished; nothing further comes in plaintext when only mTLS is served.
   connection.onPolicyChange = () => {
     const { world } = plane
-    if (connection.peer === null && world !== null && refusesPlaintext(world, port.port)) server.drain()
+    const plaintextEnds = connection.peer === null && world !== null && refusesPlaintext(world, port.port)
+    if (server.tunnelling) {
+      // A WebSocket is an opaque connection by now, and ends as one.
+      const allowed = judged !== null && judgeRequest(policy(), judged.context).decision.allowed
+      if (plaintextEnds || !allowed) server.destroy('refused')
+    } else if (plaintextEnds) server.drain()
   }
 }
 

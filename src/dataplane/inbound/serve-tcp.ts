@@ -7,6 +7,7 @@ import type { Decision } from '../../authz/decision.ts'
 import type { DataPlane } from '../data-plane.ts'
 import { OpaqueSession } from '../opaque-session.ts'
 import { startRecord } from '../open-connection.ts'
+import { ownPrincipal } from '../own-principal.ts'
 import { inboundLabels } from '../traffic-labels.ts'
 import { refusesPlaintext } from '../world.ts'
 import type { InboundCall } from './inbound-call.ts'
@@ -19,7 +20,7 @@ export function serveInboundTcp(call: InboundCall, plane: DataPlane): void {
   const record = startRecord(connection, plane)
   const labels = inboundLabels(
     world.snapshot.workload,
-    world.localPrincipal,
+    ownPrincipal(plane),
     connection.peer?.id.uri ?? '',
     port,
     'tcp',

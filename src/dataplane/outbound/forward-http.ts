@@ -11,6 +11,7 @@ import { localReply } from '../http/deny-response.ts'
 import type { Exchange, UpstreamTarget } from '../http/exchange.ts'
 import type { RequestView } from '../http/request-view.ts'
 import type { World } from '../world.ts'
+import { ownPrincipal } from '../own-principal.ts'
 import { outboundLabels } from '../traffic-labels.ts'
 import { dialEndpoint, meshAlpn } from './dial-endpoint.ts'
 
@@ -92,7 +93,7 @@ function routeTo(cluster: Cluster, endpoint: Endpoint, authority: string, plane:
   const serverUri = tls.mode === 'mtls' ? (tls.expected[0] ?? '') : ''
   const labels = outboundLabels(
     world.snapshot.workload,
-    world.localPrincipal,
+    ownPrincipal(plane),
     cluster.name,
     cluster.service,
     serverUri,

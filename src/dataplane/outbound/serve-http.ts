@@ -32,6 +32,7 @@ export function serveOutboundHttp(
           'NC',
         )
       if (exchange.head.method === 'CONNECT') return connect(exchange, world)
+      if (asksForTls(exchange.head.target)) return refuseTls(exchange)
       const view = viewRequest(exchange.head, 'NONE', outboundRewrite)
       if (!view.ok)
         return exchange.reply(
@@ -75,6 +76,16 @@ export function serveOutboundHttp(
     }
     serveConnect(exchange, server, connection, world, plane)
   }
+}
+
+function asksForTls(target: string): boolean {
+  return target.length > 8 && target.slice(0, 8).toLowerCase() === 'https://'
+}
+
+/** The client wants TLS up to the server: forwarding its request would send it in plaintext where we have none. */
+function refuseTls(exchange: Exchange): void {
+  const text = 'an https:// target asks for TLS from end to end: use CONNECT'
+  exchange.reply(localReply(exchange.head, 400, text), 'https_target_refused', 'DPE')
 }
 
 /** REGISTRY_ONLY and nobody knows the host (dataplane §8.1: block_all, 502). */

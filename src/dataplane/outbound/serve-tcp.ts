@@ -10,6 +10,7 @@ import type { DataPlane } from '../data-plane.ts'
 import { OpaqueSession } from '../opaque-session.ts'
 import { refuseConnection, startRecord } from '../open-connection.ts'
 import { failureAnswers } from '../response-flag.ts'
+import { ownPrincipal } from '../own-principal.ts'
 import { outboundLabels } from '../traffic-labels.ts'
 import { dialEndpoint } from './dial-endpoint.ts'
 
@@ -86,7 +87,7 @@ export function serveOutboundTcp(
     const own = world?.snapshot.workload
     const labels = outboundLabels(
       own ?? nobody,
-      world?.localPrincipal ?? '',
+      ownPrincipal(plane),
       cluster.name,
       cluster.service,
       serverUri,
