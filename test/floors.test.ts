@@ -56,7 +56,6 @@ const sideways: Record<string, readonly string[]> = {
 const open = new Set(['error', 'lifecycle'])
 
 const doors: Record<string, readonly string[]> = {
-  picomatch: ['match'],
   'node:tls': ['tls'],
   undici: ['jwt', 'admin', 'demo', 'ext-authz'],
   '@grpc/grpc-js': ['sds', 'discovery', 'agent', 'ca', 'config-server', 'ext-authz'],
