@@ -23,12 +23,14 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   const { declareSidecar, declareProxy, declareAgent } = await import('./sidecar-options.ts')
   const { declareMesh } = await import('./mesh.ts')
   const { declareIptables } = await import('./iptables.ts')
+  const { declarePolicy } = await import('./policy.ts')
   declareDemo(program, ran)
   declareSidecar(program, ran)
   declareProxy(program, ran)
   declareAgent(program, ran)
   declareMesh(program, ran)
   declareIptables(program, ran)
+  declarePolicy(program, ran)
 
   try {
     await program.parseAsync(['node', 'sallyport', ...argv])

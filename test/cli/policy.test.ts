@@ -1,0 +1,90 @@
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+const timeout = 30_000
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+interface Ran {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+function run(t: TestContext, args: readonly string[], input = ''): Promise<Ran> {
+  const child = spawn(process.execPath, [main, 'policy', ...args], {
+    env: { PATH: process.env['PATH'] ?? '' },
+  })
+  t.after(() => child.kill('SIGKILL'))
+  let [out, err] = ['', '']
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+  child.stdin.on('error', () => undefined)
+  child.stdin.end(input)
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code, out, err })))
+}
+
+async function folder(t: TestContext, yaml: string): Promise<string> {
+  const made = await mkdtemp(`${tmpdir()}/sallyport-policy-`)
+  t.after(() => rm(made, { recursive: true }))
+  await writeFile(`${made}/policy.yaml`, yaml)
+  return made
+}
+
+const readers = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: readers, namespace: shop}
+spec: {rules: [{to: [{operation: {methods: [GET]}}]}]}
+`
+const ask = (more: object): string => JSON.stringify({ workload: { namespace: 'shop' }, ...more })
+const lines = (out: string): Record<string, unknown>[] =>
+  out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+
+test(
+  'eval answers line by line in order; a line that is none is an error of its own and exit 1',
+  { timeout },
+  async (t) => {
+    const dir = await folder(t, readers)
+    const asked = [ask({}), 'nonsense', '', ask({ method: 'PUT' }), ask({ protocol: 'udp' }), ask({})].join(
+      '\n',
+    )
+    const { code, out, err } = await run(t, ['eval', '--config', dir], asked)
+    assert.equal(err, '')
+    assert.equal(code, 1)
+    assert.deepEqual(
+      lines(out).map((line) => ('error' in line ? 'error' : line['allowed'])),
+      [true, 'error', false, 'error', true],
+    )
+  },
+)
+
+test('a long stream is answered whole and in order', { timeout }, async (t) => {
+  const dir = await folder(t, readers)
+  const count = 20_000
+  const asked = Array.from({ length: count }, (_, i) =>
+    ask({ path: `/${i}`, method: i % 3 === 0 ? 'PUT' : 'GET' }),
+  )
+  const { code, out, err } = await run(t, ['eval', '--config', dir], `${asked.join('\n')}\n`)
+  assert.equal(`${code} ${err}`, '0 ')
+  const answers = lines(out)
+  assert.equal(answers.length, count)
+  assert.ok(answers.every((line, i) => line['path'] === `/${i}` && line['allowed'] === (i % 3 !== 0)))
+})
+
+test('no folder, no such folder and no such time are said in one line', { timeout }, async (t) => {
+  const missing = await run(t, ['eval'])
+  assert.equal(missing.code, 2)
+  const nowhere = await run(t, ['eval', '--config', '/no/such/folder'])
+  assert.equal(nowhere.code, 1)
+  assert.match(nowhere.err, /^error: ERR_DISCOVERY_FOLDER_MISSING .*\n$/)
+  const never = await run(t, ['eval', '--config', await folder(t, readers), '--now', 'soon'])
+  assert.equal(never.code, 2)
+  assert.match(never.err, /^error: ERR_BOOTSTRAP_NUMBER --now "soon".*\n$/)
+})
