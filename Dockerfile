@@ -30,5 +30,5 @@ COPY bin bin
 COPY iptables iptables
 ENV NODE_ENV=production
 USER 1337:1337
-ENTRYPOINT ["node", "--single-threaded-gc", "/opt/sallyport/bin/sallyport.js"]
+ENTRYPOINT ["node", "--single-threaded-gc", "--max-semi-space-size=4", "/opt/sallyport/bin/sallyport.js"]
 CMD ["--help"]
