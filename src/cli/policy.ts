@@ -1,6 +1,8 @@
 /** `sallyport policy …`: declares what operators ask about a folder of policy; the programs are in `policy/`. */
 import type { Command } from 'commander'
+import type { CheckFlags } from './policy/run-check.ts'
 import type { EvalFlags } from './policy/run-eval.ts'
+import type { TestFlags } from './policy/run-cases.ts'
 
 type Ran = (promise: Promise<number>) => Promise<void>
 
@@ -16,4 +18,21 @@ export function declarePolicy(program: Command, ran: Ran): void {
     .requiredOption('--config <dir>', 'folder of Istio and Kubernetes YAML')
     .option('--now <time>', 'RFC 3339 time at which tokens are looked at; the present when not given')
     .action((flags: EvalFlags) => ran(import('./policy/run-eval.ts').then(({ runEval }) => runEval(flags))))
+  policy
+    .command('check <dir>')
+    .description(
+      'names refused objects (exit code 1), what is hardly meant, and what applies to each workload',
+    )
+    .option('--json', 'print it as one JSON value', false)
+    .action((dir: string, flags: CheckFlags) =>
+      ran(import('./policy/run-check.ts').then(({ runCheck }) => runCheck(dir, flags))),
+    )
+  policy
+    .command('test <cases>')
+    .description('judges a file of cases, each a request and what of its decision is expected')
+    .requiredOption('--config <dir>', 'folder of Istio and Kubernetes YAML')
+    .option('--now <time>', 'RFC 3339 time at which tokens are looked at; the present when not given')
+    .action((file: string, flags: TestFlags) =>
+      ran(import('./policy/run-cases.ts').then(({ runCases }) => runCases(file, flags))),
+    )
 }

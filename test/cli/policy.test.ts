@@ -88,3 +88,46 @@ test('no folder, no such folder and no such time are said in one line', { timeou
   assert.equal(never.code, 2)
   assert.match(never.err, /^error: ERR_BOOTSTRAP_NUMBER --now "soon".*\n$/)
 })
+
+test('check ends with 1 when an object is refused and with 0 on warnings', { timeout }, async (t) => {
+  const good = await folder(t, readers.replace('methods: [GET]', 'paths: ["/x"]'))
+  const warned = await run(t, ['check', good])
+  assert.equal(warned.code, 0)
+  assert.match(
+    warned.out,
+    /policy\.yaml:1: warning \[path-without-strict\] AuthorizationPolicy shop\/readers: /,
+  )
+  const broken = await folder(t, readers.replace('rules', 'rulez'))
+  const refused = await run(t, ['check', broken, '--json'])
+  assert.equal(refused.code, 1)
+  const said = JSON.parse(refused.out) as { ok: boolean; findings: { kind: string; origin: string }[] }
+  assert.equal(said.ok, false)
+  assert.equal(said.findings[0]?.kind, 'refused')
+  assert.match(said.findings[0]?.origin ?? '', /policy\.yaml:1$/)
+})
+
+const cases = `
+- name: reading is allowed
+  given: {workload: {namespace: shop}, method: GET}
+  expect: {allowed: true, policy: shop/readers, rule: 0}
+- name: writing is not
+  given: {workload: {namespace: shop}, method: PUT}
+  expect: {allowed: false, policy: null, miss: {field: methods}}
+`
+
+test('test marks each case and ends with 1 when one fails', { timeout }, async (t) => {
+  const dir = await folder(t, readers)
+  const file = `${await folder(t, '')}/cases.yaml`
+  await writeFile(file, cases)
+  const passed = await run(t, ['test', file, '--config', dir])
+  assert.equal(passed.out, '✓ reading is allowed\n✓ writing is not\n2 passed, 0 failed\n')
+  assert.equal(passed.code, 0)
+  await writeFile(file, cases.replace('rule: 0', 'rule: 1'))
+  const failed = await run(t, ['test', file, '--config', dir])
+  assert.equal(failed.code, 1)
+  assert.match(failed.out, /^✗ reading is allowed\n {4}rule: expected 1, found 0\n✓ writing is not\n/)
+  await writeFile(file, cases.replace('allowed: true', 'alowed: true'))
+  const misspelt = await run(t, ['test', file, '--config', dir])
+  assert.equal(misspelt.code, 2)
+  assert.match(misspelt.err, /^error: ERR_BOOTSTRAP_FILE .*unknown field "alowed"/)
+})

@@ -1,0 +1,55 @@
+/** The workloads a folder names (pods and WorkloadEntries) and what applies to each. It judges no request. */
+import { applicablePolicies } from '../../authz/applicable.ts'
+import type { Action } from '../../policy/authorization-policy.ts'
+import type { EffectiveMtls } from '../../policy/peer-authentication.ts'
+import { peerMode } from '../../policy/peer-mode.ts'
+import { selects } from '../../policy/resource.ts'
+import type { PolicyFolder } from './load-policy-folder.ts'
+
+export interface KnownWorkload {
+  readonly kind: 'Pod' | 'WorkloadEntry'
+  readonly namespace: string
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
+export interface Applied {
+  /** `namespace/name`. */
+  readonly workload: string
+  /** Of ports that nothing names. */
+  readonly mtls: EffectiveMtls
+  readonly policies: readonly { readonly action: Action; readonly name: string; readonly dryRun: boolean }[]
+  readonly requestAuthentications: readonly string[]
+}
+
+export function knownWorkloads({ state }: PolicyFolder): KnownWorkload[] {
+  return state.entries.flatMap(({ decoded }): KnownWorkload[] => {
+    if (decoded.kind === 'Pod') {
+      const { namespace, name, labels } = decoded.value.meta
+      return [{ kind: 'Pod', namespace, name, labels }]
+    }
+    if (decoded.kind !== 'WorkloadEntry') return []
+    const { meta, labels } = decoded.value
+    return [{ kind: 'WorkloadEntry', namespace: meta.namespace, name: meta.name, labels }]
+  })
+}
+
+export function appliedTo({ config }: PolicyFolder, { namespace, name, labels }: KnownWorkload): Applied {
+  const { rootNamespace } = config.mesh
+  const workload = { namespace, name, labels, serviceAccount: '', addresses: [] }
+  return {
+    workload: `${namespace}/${name}`,
+    mtls: peerMode(config.peerAuthentications, namespace, labels, 0, rootNamespace),
+    policies: applicablePolicies(config.authorizationPolicies, workload, rootNamespace).map(
+      ({ meta, action, dryRun }) => ({ action, name: `${meta.namespace}/${meta.name}`, dryRun }),
+    ),
+    requestAuthentications: config.requestAuthentications
+      .filter(
+        ({ meta, selector, targetsGateway }) =>
+          !targetsGateway &&
+          (meta.namespace === rootNamespace || meta.namespace === namespace) &&
+          selects(selector, labels),
+      )
+      .map(({ meta }) => `${meta.namespace}/${meta.name}`),
+  }
+}

@@ -1,0 +1,45 @@
+/** `policy check`: prints what `lint.ts` found and what applies to whom; exit code 1 when an object is refused. */
+import { appliedTo, knownWorkloads } from './known-workloads.ts'
+import type { Applied } from './known-workloads.ts'
+import { lint } from './lint.ts'
+import type { Finding } from './lint.ts'
+import { loadPolicyFolder } from './load-policy-folder.ts'
+
+export interface CheckFlags {
+  readonly json?: boolean
+}
+
+export async function runCheck(folder: string, { json = false }: CheckFlags): Promise<number> {
+  const read = await loadPolicyFolder(folder)
+  const workloads = knownWorkloads(read)
+  const findings = lint(read, workloads)
+  const applied = workloads.map((workload) => appliedTo(read, workload))
+  const { ignored } = read.state
+  const refused = findings.some(({ severity }) => severity === 'error')
+  const text = json
+    ? `${JSON.stringify({ ok: !refused, findings, ignored, workloads: applied }, null, 2)}\n`
+    : inWords(findings, applied, ignored)
+  await new Promise<void>((done) => process.stdout.write(text, () => done()))
+  return refused ? 1 : 0
+}
+
+function inWords(
+  findings: readonly Finding[],
+  applied: readonly Applied[],
+  ignored: readonly { readonly what: string; readonly origin: string }[],
+): string {
+  const lines = findings.map(({ severity, kind, origin, object, message }) =>
+    [`${origin}: ${severity}`, `[${kind}]`, object === '' ? '' : `${object}:`, message]
+      .filter((part) => part !== '')
+      .join(' '),
+  )
+  lines.push(...ignored.map(({ what, origin }) => `${origin}: ignored ${what}`))
+  for (const { workload, mtls, policies, requestAuthentications } of applied) {
+    const said = policies.map(({ action, name, dryRun }) => `${action} ${name}${dryRun ? ' (dry run)' : ''}`)
+    const tokens = requestAuthentications.map((name) => `tokens ${name}`)
+    lines.push(`workload ${workload}: ${[`mTLS ${mtls}`, ...tokens, ...said].join('; ')}`)
+  }
+  const errors = findings.filter(({ severity }) => severity === 'error').length
+  lines.push(`${errors} refused, ${findings.length - errors} warnings`)
+  return `${lines.join('\n')}\n`
+}
