@@ -35,4 +35,12 @@ export function declarePolicy(program: Command, ran: Ran): void {
     .action((file: string, flags: TestFlags) =>
       ran(import('./policy/run-cases.ts').then(({ runCases }) => runCases(file, flags))),
     )
+  policy
+    .command('explain')
+    .description('says in words which rule and condition decided about one request, JSON on standard input')
+    .requiredOption('--config <dir>', 'folder of Istio and Kubernetes YAML')
+    .option('--now <time>', 'RFC 3339 time at which tokens are looked at; the present when not given')
+    .action((flags: EvalFlags) =>
+      ran(import('./policy/run-explain.ts').then(({ runExplain }) => runExplain(flags))),
+    )
 }

@@ -131,3 +131,26 @@ test('test marks each case and ends with 1 when one fails', { timeout }, async (
   assert.equal(misspelt.code, 2)
   assert.match(misspelt.err, /^error: ERR_BOOTSTRAP_FILE .*unknown field "alowed"/)
 })
+
+test(
+  'explain names the rule that decided, or the nearest miss, with what was wanted and found',
+  { timeout },
+  async (t) => {
+    const dir = await folder(t, readers)
+    const allowed = await run(t, ['explain', '--config', dir], ask({}))
+    assert.equal(allowed.code, 0)
+    assert.match(allowed.out, /^ALLOWED, allow_rule, path \/\ndecided by ALLOW shop\/readers rule 0\n/)
+    assert.match(allowed.out, /✓ to\[0\] methods: wants "GET", found "GET"\n/)
+    const refused = await run(t, ['explain', '--config', dir], ask({ method: 'PUT' }))
+    assert.match(refused.out, /^REFUSED, no_allow_matched, status 403, path \/\n/)
+    assert.match(
+      refused.out,
+      /nearest miss: shop\/readers rule 0: to\[0\] methods: wants "GET", found "PUT"\n/,
+    )
+    const tcp = await run(t, ['explain', '--config', dir], ask({ protocol: 'tcp' }))
+    assert.match(tcp.out, /says nothing here: ALLOW shop\/readers rule 0 \(methods\)\n/)
+    const nonsense = await run(t, ['explain', '--config', dir], 'nonsense')
+    assert.equal(nonsense.code, 2)
+    assert.match(nonsense.err, /^error: ERR_BOOTSTRAP_FILE the request on standard input: not JSON/)
+  },
+)
