@@ -82,7 +82,7 @@ export class Evaluator {
     const { principalUri } = connection
     const head = headOf(question)
     const proto = principalUri === '' ? 'http' : 'https'
-    const view = viewRequest(head, workload.snapshot.mesh.pathNormalization, {
+    const view = viewRequest(head, workload.mesh.pathNormalization, {
       clientCertElement: principalUri === '' ? '' : `URI=${principalUri}`,
       proto,
     })
@@ -101,9 +101,9 @@ export class Evaluator {
       request.remoteIp = question.remoteIp
       return judge(workload.policy('http'), connection, request, head)
     }
-    const { tokens, snapshot } = workload
+    const { tokens, requestAuthentications } = workload
     if (question.claims !== null)
-      return settle(claimedToken(question.claims, snapshot.requestAuthentications, view.target))
+      return settle(claimedToken(question.claims, requestAuthentications, view.target))
     if (tokens.idle) return settle(untouched(view.target))
     const { headers, target, host } = view
     const outcome = tokens.verify(

@@ -2,37 +2,65 @@
  * Everything that applies to one workload, compiled once and remembered by namespace and labels. It judges nothing; what
  * compiles here is what a data thread compiles.
  */
+import { applicablePolicies } from '../../authz/applicable.ts'
 import { compile } from '../../authz/compile.ts'
 import type { CompiledPolicy } from '../../authz/compiled-policy.ts'
-import { buildSnapshot } from '../../discovery/build-snapshot.ts'
 import type { DecodedConfig } from '../../discovery/build-snapshot.ts'
 import type { Snapshot } from '../../discovery/snapshot.ts'
 import type { KeyRing } from '../../jwt/key-ring.ts'
 import { RequestAuthenticationVerifier } from '../../jwt/request-authentication-verifier.ts'
+import type { AuthorizationPolicy } from '../../policy/authorization-policy.ts'
+import type { MeshConfig } from '../../policy/mesh-config.ts'
 import type { EffectiveMtls } from '../../policy/peer-authentication.ts'
 import { peerMode } from '../../policy/peer-mode.ts'
+import type { RequestAuthentication } from '../../policy/request-authentication.ts'
+import { selects } from '../../policy/resource.ts'
 import type { AskedWorkload } from './question.ts'
 
+type Applied = Pick<Snapshot, 'authorizationPolicies' | 'requestAuthentications' | 'tokenRefusals'>
+
+/** What `buildSnapshot` cuts from a folder for one workload, without hashing it: nobody compares these. */
+function appliedTo(config: DecodedConfig, { namespace, name, labels }: AskedWorkload): Applied {
+  const { rootNamespace } = config.mesh
+  const workload = { namespace, name, labels, serviceAccount: '', addresses: [] }
+  const inScope = (scope: string): boolean => scope === rootNamespace || scope === namespace
+  return {
+    authorizationPolicies: applicablePolicies(config.authorizationPolicies, workload, rootNamespace),
+    requestAuthentications: config.requestAuthentications.filter(
+      ({ meta, selector, targetsGateway }) =>
+        !targetsGateway && inScope(meta.namespace) && selects(selector, labels),
+    ),
+    tokenRefusals: config.tokenRefusals.filter(
+      (refusal) => inScope(refusal.namespace) && selects(refusal.selector, labels),
+    ),
+  }
+}
+
 export class WorkloadPolicy {
-  readonly snapshot: Snapshot
+  readonly mesh: MeshConfig
+  readonly requestAuthentications: readonly RequestAuthentication[]
   readonly tokens: RequestAuthenticationVerifier
+  readonly #policies: readonly AuthorizationPolicy[]
+  readonly #modeOf: (port: number) => EffectiveMtls
   readonly #compiled = new Map<'http' | 'tcp', CompiledPolicy>()
   readonly #modes = new Map<number, EffectiveMtls>()
 
   constructor(config: DecodedConfig, asked: AskedWorkload, ring: KeyRing) {
-    const workload = { ...asked, serviceAccount: '', addresses: [] }
-    // Services do not bear on the verdict and are the greater part of a folder.
-    this.snapshot = buildSnapshot({ ...config, services: [], destinationRules: [] }, workload, null)
-    const { requestAuthentications, tokenRefusals } = this.snapshot
+    const { authorizationPolicies, requestAuthentications, tokenRefusals } = appliedTo(config, asked)
+    const { mesh, peerAuthentications } = config
+    const { namespace, labels } = asked
+    this.mesh = mesh
+    this.requestAuthentications = requestAuthentications
     this.tokens = new RequestAuthenticationVerifier(requestAuthentications, tokenRefusals, ring)
+    this.#policies = authorizationPolicies
+    this.#modeOf = (port) => peerMode(peerAuthentications, namespace, labels, port, mesh.rootNamespace)
   }
 
   policy(protocol: 'http' | 'tcp'): CompiledPolicy {
     const known = this.#compiled.get(protocol)
     if (known !== undefined) return known
-    const { mesh, authorizationPolicies } = this.snapshot
-    const { trustDomain, trustDomainAliases } = mesh
-    const made = compile(authorizationPolicies, { trustDomain, trustDomainAliases, protocol })
+    const { trustDomain, trustDomainAliases } = this.mesh
+    const made = compile(this.#policies, { trustDomain, trustDomainAliases, protocol })
     this.#compiled.set(protocol, made)
     return made
   }
@@ -40,9 +68,7 @@ export class WorkloadPolicy {
   mtls(port: number): EffectiveMtls {
     const known = this.#modes.get(port)
     if (known !== undefined) return known
-    const { mesh, workload, peerAuthentications } = this.snapshot
-    const { namespace, labels } = workload
-    const mode = peerMode(peerAuthentications, namespace, labels, port, mesh.rootNamespace)
+    const mode = this.#modeOf(port)
     this.#modes.set(port, mode)
     return mode
   }
