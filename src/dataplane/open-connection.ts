@@ -11,7 +11,7 @@ import type { Direction } from './connection.ts'
 import type { DataPlane } from './data-plane.ts'
 import { ownPrincipal } from './own-principal.ts'
 import { judgeDestination } from './loop-guard.ts'
-import { localAddress } from './original-destination.ts'
+import { localAddress } from './local-address.ts'
 
 /** `captured`: the destination comes from the kernel; else it is what the peer dialled, the listener itself. */
 export function openConnection(

@@ -1,5 +1,5 @@
 /**
- * Where a redirected connection was really going: one function type and its ways of asking. It asks the kernel once a
+ * Where a redirected connection was really going: the kernel is asked once a
  * connection; it does not decide what to do with the answer (loop guards are in `loop-guard.ts`).
  *
  * Source: dataplane §2.5. SO_ORIGINAL_DST is 80 on both SOL_IP (0) and SOL_IPV6 (41).
@@ -8,22 +8,13 @@ import type { Socket } from 'node:net'
 import koffi from 'koffi'
 import { formatIp, parseIp } from '../address/ip.ts'
 import type { SocketAddress } from '../address/socket-address.ts'
-
-/** The address the peer dialled, or null when the connection was not redirected. Never throws. */
-export type OriginalDestination = (socket: Socket) => SocketAddress | null
+import type { OriginalDestination } from './local-address.ts'
 
 const SO_ORIGINAL_DST = 80
 const SOL_IP = 0
 const SOL_IPV6 = 41
 const V4_BYTES = 16
 const V6_BYTES = 28
-
-/** Without interception the address the peer dialled is the address it reached. */
-export const localAddress: OriginalDestination = (socket) => {
-  if (socket.localAddress === undefined || socket.localPort === undefined) return null
-  const ip = parseIp(socket.localAddress)
-  return ip === null ? null : { address: formatIp(ip), port: socket.localPort }
-}
 
 /** Loads the C library's getsockopt and asks it. Costs about 3 µs a connection. Throws where there is no such call. */
 export function kernelOriginalDestination(): OriginalDestination {

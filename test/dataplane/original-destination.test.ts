@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import { kernelOriginalDestination, localAddress } from '../../src/dataplane/original-destination.ts'
+import { localAddress } from '../../src/dataplane/local-address.ts'
+import { kernelOriginalDestination } from '../../src/dataplane/original-destination.ts'
 import { judgeDestination } from '../../src/dataplane/loop-guard.ts'
 
 /** A server, one connection to it, and both ends; all ended by `run`'s end. */

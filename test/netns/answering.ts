@@ -5,7 +5,8 @@
  * Arguments: NAME HOST:PORT...
  */
 import { createServer } from 'node:net'
-import { kernelOriginalDestination, localAddress } from '../../src/dataplane/original-destination.ts'
+import { localAddress } from '../../src/dataplane/local-address.ts'
+import { kernelOriginalDestination } from '../../src/dataplane/original-destination.ts'
 
 export interface Answer {
   /** NAME:PORT of the listener. */
