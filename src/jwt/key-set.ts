@@ -2,7 +2,6 @@
  * A key set that can verify: which of its keys may have signed a token, and whether one did (policy-semantics §6.5). It
  * fetches nothing and never changes; another document is another KeySet.
  */
-import { compactVerify } from 'jose'
 import { readKeySetText } from '../policy/key-set-text.ts'
 import type { Token } from './token.ts'
 import type { KeyFault, TokenFault } from './token-fault.ts'
@@ -47,6 +46,8 @@ export class KeySet {
 }
 
 async function signed(token: Token, key: VerificationKey): Promise<boolean> {
+  // Loaded with the first token: a data thread that sees none does not carry the library.
+  const { compactVerify } = await import('jose')
   try {
     await compactVerify(token.raw, key.key, { algorithms: [token.algorithm] })
     return true
