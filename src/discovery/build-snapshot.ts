@@ -3,14 +3,14 @@
  * nobody compiles or re-judges for nothing.
  */
 import { createHash } from 'node:crypto'
-import { applicablePolicies } from '../authz/applicable.ts'
+import { applicablePolicies, reaches } from '../authz/applicable.ts'
 import type { AuthorizationPolicy } from '../policy/authorization-policy.ts'
 import type { DestinationRule } from '../policy/destination-rule.ts'
 import type { MeshConfig } from '../policy/mesh-config.ts'
 import type { PeerAuthentication } from '../policy/peer-authentication.ts'
 import { peerMode } from '../policy/peer-mode.ts'
 import type { RequestAuthentication } from '../policy/request-authentication.ts'
-import { selects, type Quarantined } from '../policy/resource.ts'
+import type { Quarantined } from '../policy/resource.ts'
 import type { Service } from '../policy/service.ts'
 import type { TokenRefusal } from '../policy/token-refusal.ts'
 import type { Workload } from '../policy/workload.ts'
@@ -45,16 +45,9 @@ export function buildSnapshot(
     mesh,
     workload,
     authorizationPolicies: applicablePolicies(config.authorizationPolicies, workload, mesh.rootNamespace),
-    requestAuthentications: config.requestAuthentications.filter(
-      ({ meta, selector, targetsGateway }) =>
-        !targetsGateway &&
-        (meta.namespace === mesh.rootNamespace || meta.namespace === workload.namespace) &&
-        selects(selector, workload.labels),
-    ),
-    tokenRefusals: config.tokenRefusals.filter(
-      (refusal) =>
-        (refusal.namespace === mesh.rootNamespace || refusal.namespace === workload.namespace) &&
-        selects(refusal.selector, workload.labels),
+    requestAuthentications: applicablePolicies(config.requestAuthentications, workload, mesh.rootNamespace),
+    tokenRefusals: config.tokenRefusals.filter(({ namespace, selector }) =>
+      reaches(namespace, selector, workload, mesh.rootNamespace),
     ),
     peerAuthentications,
     destinationRules: config.destinationRules.filter((rule) => ruleIsVisible(rule, workload.namespace)),

@@ -3,7 +3,6 @@ import { applicablePolicies } from '../../authz/applicable.ts'
 import type { Action } from '../../policy/authorization-policy.ts'
 import type { EffectiveMtls } from '../../policy/peer-authentication.ts'
 import { peerMode } from '../../policy/peer-mode.ts'
-import { selects } from '../../policy/resource.ts'
 import type { PolicyFolder } from './load-policy-folder.ts'
 
 export interface KnownWorkload {
@@ -34,22 +33,17 @@ export function knownWorkloads({ state }: PolicyFolder): KnownWorkload[] {
   })
 }
 
-export function appliedTo({ config }: PolicyFolder, { namespace, name, labels }: KnownWorkload): Applied {
+export function appliedTo({ config }: PolicyFolder, known: KnownWorkload): Applied {
   const { rootNamespace } = config.mesh
-  const workload = { namespace, name, labels, serviceAccount: '', addresses: [] }
+  const { namespace, name, labels } = known
   return {
     workload: `${namespace}/${name}`,
     mtls: peerMode(config.peerAuthentications, namespace, labels, 0, rootNamespace),
-    policies: applicablePolicies(config.authorizationPolicies, workload, rootNamespace).map(
+    policies: applicablePolicies(config.authorizationPolicies, known, rootNamespace).map(
       ({ meta, action, dryRun }) => ({ action, name: `${meta.namespace}/${meta.name}`, dryRun }),
     ),
-    requestAuthentications: config.requestAuthentications
-      .filter(
-        ({ meta, selector, targetsGateway }) =>
-          !targetsGateway &&
-          (meta.namespace === rootNamespace || meta.namespace === namespace) &&
-          selects(selector, labels),
-      )
-      .map(({ meta }) => `${meta.namespace}/${meta.name}`),
+    requestAuthentications: applicablePolicies(config.requestAuthentications, known, rootNamespace).map(
+      ({ meta }) => `${meta.namespace}/${meta.name}`,
+    ),
   }
 }

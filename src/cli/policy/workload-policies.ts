@@ -2,7 +2,7 @@
  * Everything that applies to one workload, compiled once and remembered by namespace and labels. It judges nothing; what
  * compiles here is what a data thread compiles.
  */
-import { applicablePolicies } from '../../authz/applicable.ts'
+import { applicablePolicies, reaches } from '../../authz/applicable.ts'
 import { compile } from '../../authz/compile.ts'
 import type { CompiledPolicy } from '../../authz/compiled-policy.ts'
 import type { DecodedConfig } from '../../discovery/build-snapshot.ts'
@@ -14,24 +14,18 @@ import type { MeshConfig } from '../../policy/mesh-config.ts'
 import type { EffectiveMtls } from '../../policy/peer-authentication.ts'
 import { peerMode } from '../../policy/peer-mode.ts'
 import type { RequestAuthentication } from '../../policy/request-authentication.ts'
-import { selects } from '../../policy/resource.ts'
 import type { AskedWorkload } from './question.ts'
 
 type Applied = Pick<Snapshot, 'authorizationPolicies' | 'requestAuthentications' | 'tokenRefusals'>
 
 /** What `buildSnapshot` cuts from a folder for one workload, without hashing it: nobody compares these. */
-function appliedTo(config: DecodedConfig, { namespace, name, labels }: AskedWorkload): Applied {
+function appliedTo(config: DecodedConfig, workload: AskedWorkload): Applied {
   const { rootNamespace } = config.mesh
-  const workload = { namespace, name, labels, serviceAccount: '', addresses: [] }
-  const inScope = (scope: string): boolean => scope === rootNamespace || scope === namespace
   return {
     authorizationPolicies: applicablePolicies(config.authorizationPolicies, workload, rootNamespace),
-    requestAuthentications: config.requestAuthentications.filter(
-      ({ meta, selector, targetsGateway }) =>
-        !targetsGateway && inScope(meta.namespace) && selects(selector, labels),
-    ),
-    tokenRefusals: config.tokenRefusals.filter(
-      (refusal) => inScope(refusal.namespace) && selects(refusal.selector, labels),
+    requestAuthentications: applicablePolicies(config.requestAuthentications, workload, rootNamespace),
+    tokenRefusals: config.tokenRefusals.filter(({ namespace, selector }) =>
+      reaches(namespace, selector, workload, rootNamespace),
     ),
   }
 }

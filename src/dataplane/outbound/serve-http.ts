@@ -100,7 +100,7 @@ function refuseUnknown(exchange: Exchange, cluster: Cluster): void {
 }
 
 /** The port a client named in an authority, else `fallback`. */
-export function portOf(authority: string, fallback: number): number {
+function portOf(authority: string, fallback: number): number {
   const found = /:(\d{1,5})$/.exec(authority)
   const port = Number(found?.[1])
   return found !== null && port > 0 && port < 65536 ? port : fallback
