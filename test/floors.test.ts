@@ -16,6 +16,7 @@ const floors: Record<string, number> = {
   match: 0,
   wire: 0,
   http1: 0,
+  http2: 0,
   policy: 0,
   proto: 0,
   authz: 1,

@@ -56,7 +56,7 @@ export class ByteWriter {
   /** Latin-1: one byte a character, whose code must not be above 255. */
   latin1(text: string): void {
     const to = this.reserve(text.length)
-    to.latin1Write(text, this.#length)
+    to.write(text, this.#length, 'latin1')
     this.#length += text.length
   }
 
