@@ -50,8 +50,9 @@ export const paths = ofRequest('paths', RequestField.path, {
 
 const tokenKeys: Readonly<Record<string, RequestAttribute>> = {
   'request.auth.principal': ofRequest('request.auth.principal', RequestField.principal),
-  'request.auth.audiences': ofRequest('request.auth.audiences', RequestField.audiences),
-  'request.auth.presenter': ofRequest('request.auth.presenter', RequestField.presenter),
+  // Both are claims like any other: a text that fits, or a list in which one does (policy-semantics §1.5).
+  'request.auth.audiences': ofRequest('request.auth.audiences', RequestField.claim, { claim: ['aud'] }),
+  'request.auth.presenter': ofRequest('request.auth.presenter', RequestField.claim, { claim: ['azp'] }),
 }
 
 const remoteIp = ofRequest('remote.ip', RequestField.remoteIp, {

@@ -132,7 +132,6 @@ function requestTest({ field, key, header, claim }: RequestAttribute, written: V
         values.map(compileRequestPrincipal),
         notValues.map(compileRequestPrincipal),
       )
-    case RequestField.audiences:
     case RequestField.claim:
       return new ClaimTest(key, claim, written, textSet(values), textSet(notValues))
     case RequestField.remoteIp:

@@ -33,7 +33,7 @@ export class Popularity {
 
 const keyOf = ({ aspect, name, value }: Place): string => `${aspect} ${name} ${value}`
 
-const dearness: Partial<Record<Aspect, number>> = { header: 2, claim: 4, audiences: 2, issuer: 2, subject: 2 }
+const dearness: Partial<Record<Aspect, number>> = { header: 2, claim: 4, issuer: 2, subject: 2 }
 
 /** One alternative: the test it is filed under, and that test's places. */
 interface Filed {

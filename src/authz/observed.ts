@@ -7,7 +7,8 @@ import type { Values } from '../policy/authorization-policy.ts'
 import type { ConnectionTest } from './compiled-rule.ts'
 import { remoteIp } from './remote-ip.ts'
 import type { ConnectionContext, RequestContext } from './request-context.ts'
-import { claimOf, ClaimTest, HeaderTest, RequestField, TextTest, type RequestTest } from './request-test.ts'
+import { claimOf, ClaimTest, HeaderTest, RequestField, TextTest, textOf } from './request-test.ts'
+import type { RequestTest } from './request-test.ts'
 
 /** Stands for a value that is there and not shown. */
 export const redacted = '(redacted)'
@@ -57,20 +58,10 @@ function valuesOf(test: RequestTest, request: RequestContext, connection: Connec
   }
   if (test instanceof ClaimTest) return claimTexts(claimOf(request, test.path))
   if (test instanceof TextTest)
-    return test.field === RequestField.presenter
-      ? present(request.token?.presenter ?? '')
-      : present(textsOf(request)[test.field])
+    return present(test.field === RequestField.host ? request.host : textOf(request, test.field))
   if (test.field === RequestField.principal) return present(request.token?.principal ?? '')
   return [formatIp(remoteIp(request, connection.sourceIp))]
 }
-
-const textsOf = (request: RequestContext): Readonly<Record<0 | 1 | 2 | 3 | 4, string>> => ({
-  [RequestField.method]: request.method,
-  [RequestField.path]: request.path,
-  [RequestField.target]: request.pathWithQuery,
-  [RequestField.authority]: request.host,
-  [RequestField.host]: request.host,
-})
 
 /** A claim that is neither text nor a list never matches; that it is there is worth saying. */
 function claimTexts(claim: unknown): Observed {
@@ -88,8 +79,6 @@ function isPrivate({ field }: RequestTest): boolean {
     field === RequestField.header ||
     field === RequestField.target ||
     field === RequestField.principal ||
-    field === RequestField.audiences ||
-    field === RequestField.presenter ||
     field === RequestField.claim
   )
 }

@@ -9,17 +9,7 @@ import type { RequestTest } from './request-test.ts'
 
 /** What is walked; `header` and `claim` say which by name. */
 export type Aspect =
-  | 'method'
-  | 'path'
-  | 'target'
-  | 'authority'
-  | 'host'
-  | 'header'
-  | 'issuer'
-  | 'subject'
-  | 'audiences'
-  | 'presenter'
-  | 'claim'
+  'method' | 'path' | 'target' | 'authority' | 'host' | 'header' | 'issuer' | 'subject' | 'claim'
 
 export interface Place {
   readonly aspect: Aspect
@@ -38,9 +28,7 @@ export function placesOf(test: RequestTest): readonly Place[] | null {
   const as = (aspect: Aspect, name = '', path: readonly string[] = []): readonly Place[] =>
     test.written.values.map((value) => ({ aspect, name, path, value }))
   if (test instanceof HeaderTest) return as('header', test.name)
-  if (test instanceof ClaimTest) {
-    return test.path.length === 0 ? as('audiences') : as('claim', test.key, test.path)
-  }
+  if (test instanceof ClaimTest) return as('claim', test.key, test.path)
   if (!(test instanceof TextTest)) return null
   switch (test.field) {
     case RequestField.method:
@@ -53,8 +41,6 @@ export function placesOf(test: RequestTest): readonly Place[] | null {
       return as('authority')
     case RequestField.host:
       return as('host').map((place) => ({ ...place, value: place.value.toLowerCase() }))
-    case RequestField.presenter:
-      return as('presenter')
   }
 }
 

@@ -85,9 +85,6 @@ export class RequestIndex {
     if (token === null) return
     this.#walkText('issuer', token.issuer, search)
     this.#walkText('subject', token.subject, search)
-    this.#walkText('presenter', token.presenter, search)
-    const audiences = this.#texts.get('audiences')
-    if (audiences !== undefined) walkStrings(audiences, token.audiences, search)
     for (let i = 0; i < this.#claims.length; i++) {
       const { path, values } = this.#claims[i] as ClaimIndex
       walkStrings(values, claimOf(request, path), search)

@@ -24,10 +24,8 @@ export const RequestField = {
   header: 5,
   /** `iss` and `sub` of the token. */
   principal: 6,
-  audiences: 7,
-  presenter: 8,
-  claim: 9,
-  remoteIp: 10,
+  claim: 7,
+  remoteIp: 8,
 } as const
 export type RequestField = (typeof RequestField)[keyof typeof RequestField]
 
@@ -40,7 +38,7 @@ export interface RequestTest {
   holds(request: RequestContext, socketPeer: Ip): boolean
 }
 
-type Textual = Exclude<RequestField, 5 | 6 | 7 | 9 | 10>
+type Textual = Exclude<RequestField, 5 | 6 | 7 | 8>
 
 export class TextTest implements RequestTest {
   readonly field: Textual
@@ -87,8 +85,6 @@ export function textOf(request: RequestContext, field: Textual): string {
     case RequestField.host:
       // V8 hands the same string back when there is nothing to fold.
       return request.host.toLowerCase()
-    case RequestField.presenter:
-      return request.token === null ? '' : request.token.presenter
   }
 }
 
@@ -124,10 +120,10 @@ export class HeaderTest implements RequestTest {
 
 /** A claim is a string that fits, or a list in which one string does; anything else is as good as absent. */
 export class ClaimTest implements RequestTest {
-  readonly field: 7 | 9
+  readonly field = RequestField.claim
   readonly key: string
   readonly written: Values
-  /** Names to go down by; empty for the audiences. */
+  /** Names to go down by. */
   readonly path: readonly string[]
   readonly #wanted: TextSet | null
   readonly #unwanted: TextSet | null
@@ -139,7 +135,6 @@ export class ClaimTest implements RequestTest {
     wanted: TextSet | null,
     unwanted: TextSet | null,
   ) {
-    this.field = path.length === 0 ? RequestField.audiences : RequestField.claim
     this.key = key
     this.path = path
     this.written = written
@@ -156,10 +151,8 @@ export class ClaimTest implements RequestTest {
   }
 }
 
-/** The audiences for an empty path. */
 export function claimOf({ token }: RequestContext, path: readonly string[]): unknown {
-  if (token === null) return undefined
-  return path.length === 0 ? token.audiences : claimAt(token.claims, path)
+  return token === null ? undefined : claimAt(token.claims, path)
 }
 
 function fits(claim: unknown, set: TextSet): boolean {

@@ -8,9 +8,6 @@ export interface RequestToken {
   readonly subject: string
   /** `iss/sub`, or '' when either is missing: then there is no request principal (policy-semantics §1.5). */
   readonly principal: string
-  readonly audiences: readonly string[]
-  /** Claim `azp`, or ''. */
-  readonly presenter: string
   /** The verified payload; space-delimited claims are lists already (policy-semantics §1.5). */
   readonly claims: Readonly<Record<string, unknown>>
 }

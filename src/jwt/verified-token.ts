@@ -17,15 +17,12 @@ export interface VerifiedToken {
 }
 
 export function verifiedToken(token: Token, rule: JwtRule): VerifiedToken {
-  const { issuer, subject, audiences, notBefore, expires } = token
-  const presenter = Object.hasOwn(token.claims, 'azp') ? token.claims['azp'] : ''
+  const { issuer, subject, notBefore, expires } = token
   return {
     token: {
       issuer,
       subject,
       principal: issuer === '' || subject === '' ? '' : `${issuer}/${subject}`,
-      audiences,
-      presenter: typeof presenter === 'string' ? presenter : '',
       claims: splitClaims(token.claims, rule.spaceDelimitedClaims),
     },
     outputs: outputHeaders(token, rule),

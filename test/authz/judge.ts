@@ -107,13 +107,11 @@ export function request(asked: Asked = {}): RequestContext {
 /** What verification leaves of a payload (policy-semantics §1.5). */
 export function tokenOf(claims: Readonly<Record<string, unknown>>): RequestToken {
   const text = (name: string): string => (typeof claims[name] === 'string' ? claims[name] : '')
-  const [issuer, subject, aud] = [text('iss'), text('sub'), claims['aud']]
+  const [issuer, subject] = [text('iss'), text('sub')]
   return {
     issuer,
     subject,
     principal: issuer === '' || subject === '' ? '' : `${issuer}/${subject}`,
-    audiences: typeof aud === 'string' ? [aud] : Array.isArray(aud) ? (aud as string[]) : [],
-    presenter: text('azp'),
     claims,
   }
 }

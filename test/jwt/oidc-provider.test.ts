@@ -56,7 +56,7 @@ test('tokens of a real provider are verified by discovery, across a rotation of 
   }
   const before = await ask(await issue())
   assert.equal(before.token?.issuer, issuer)
-  assert.deepEqual(before.token?.audiences, ['https://api.test'])
+  assert.deepEqual(before.token?.claims['aud'], 'https://api.test')
   assert.deepEqual(before.token?.claims['scope'], ['read', 'write'])
   assert.deepEqual(before.edits.addHeaders, ['x-client', 'client'])
 

@@ -46,8 +46,6 @@ test('a valid token becomes an identity and leaves the request', async () => {
     issuer,
     subject: 'alice',
     principal: `${issuer}/alice`,
-    audiences: ['a', 'b'],
-    presenter: 'client',
     claims: { iss: issuer, sub: 'alice', exp: nowSeconds + 3600, ...claims, scope: ['read', 'write'] },
   })
   assert.deepEqual(edits, { removeHeaders: ['authorization'], addHeaders: [], target: '/p?q=1' })

@@ -175,7 +175,7 @@ export function randomCase(random: () => number): Case {
     iss: pick(['https://i', 'https://j', '']),
     sub: pick(['s', 'st', 's/t', '*', undefined]),
     aud: pick([undefined, 'a', ['a', 'b'], [], ['ab', '']]),
-    azp: pick([undefined, 'p', 'xp', 7]),
+    azp: pick([undefined, 'p', 'xp', ['q', 'p'], 7]),
     groups: pick([undefined, 'red', ['blue', 7, 'rose'], true, { red: 'red' }, [['red']], null]),
     'realm.x': pick([
       undefined,

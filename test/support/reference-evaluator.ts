@@ -249,7 +249,7 @@ class Judge {
     const fits = (claim: unknown): boolean =>
       (Array.isArray(claim) ? claim : [claim]).some((one) => typeof one === 'string' && generic(value, one))
     if (key === 'request.auth.audiences') return fits(payload['aud'])
-    if (key === 'request.auth.presenter') return typeof payload['azp'] === 'string' && fits(payload['azp'])
+    if (key === 'request.auth.presenter') return fits(payload['azp'])
     if (key === 'request.auth.principal') {
       const { iss, sub } = payload
       if (typeof iss !== 'string' || typeof sub !== 'string' || iss === '' || sub === '') return false
