@@ -4,7 +4,7 @@
  */
 import { DecodeProblem, expected, member } from '../decode/decode-problem.ts'
 import type { Path } from '../decode/decode-problem.ts'
-import { items, list, oneOf, optional, record, required, nonEmptyString, string } from '../decode/decode.ts'
+import { items, oneOf, optional, record, required, nonEmptyString, string } from '../decode/decode.ts'
 import type { Decoder, Fields } from '../decode/decode.ts'
 import type {
   Action,
@@ -165,9 +165,9 @@ const decodeCondition =
   (input, at) => {
     const fields = record(input, at, ['key', 'values', 'notValues'])
     const key = required(fields, 'key', at, nonEmptyString)
-    const grammar = value.conditionGrammar(key, `${at}.key`)(namespace)
-    const values = optional(fields, 'values', at, list(grammar)) ?? []
-    const notValues = optional(fields, 'notValues', at, list(grammar)) ?? []
+    const { decode, most } = value.conditionGrammar(key, `${at}.key`)(namespace)
+    const values = items(fields, 'values', at, decode, most)
+    const notValues = items(fields, 'notValues', at, decode, most)
     if (values.length === 0 && notValues.length === 0) {
       throw new DecodeProblem(at, 'at least one of values and notValues must be set')
     }

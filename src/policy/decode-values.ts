@@ -34,10 +34,11 @@ export function ipBlock(input: unknown, at: Path): string {
   return value
 }
 
+/** In its only spelling: `080` is port 80. */
 export function portText(input: unknown, at: Path): string {
   const value = string(input, at)
-  if (!/^\d{1,5}$/.test(value) || Number(value) > 65535) throw expected('a port from 0 to 65535', input, at)
-  return value
+  if (!/^\d+$/.test(value) || Number(value) > 65535) throw expected('a port from 0 to 65535', input, at)
+  return String(Number(value))
 }
 
 export function trustDomain(input: unknown, at: Path): string {
@@ -74,15 +75,22 @@ export function path(input: unknown, at: Path): string {
 /** Most values of a serviceAccounts list (policy-semantics §8.1). */
 export const mostServiceAccounts = 16
 
-type Grammar = (namespace: string) => Decoder<string>
-const plainText: Grammar = () => text
+/** Of each value of a `when` key, and how many there may be; the namespace is the policy's. */
+type Grammar = (namespace: string) => { readonly decode: Decoder<string>; readonly most?: number }
+const plainly =
+  (decode: Decoder<string>): Grammar =>
+  () => ({ decode })
+const plainText = plainly(text)
 const grammars: Readonly<Record<string, Grammar>> = {
-  'source.ip': () => ipBlock,
-  'remote.ip': () => ipBlock,
-  'destination.ip': () => ipBlock,
-  'destination.port': () => portText,
-  'source.trustDomain': () => trustDomain,
-  'source.serviceAccount': serviceAccount,
+  'source.ip': plainly(ipBlock),
+  'remote.ip': plainly(ipBlock),
+  'destination.ip': plainly(ipBlock),
+  'destination.port': plainly(portText),
+  'source.trustDomain': plainly(trustDomain),
+  'source.serviceAccount': (namespace) => ({
+    decode: serviceAccount(namespace),
+    most: mostServiceAccounts,
+  }),
   'source.principal': plainText,
   'source.namespace': plainText,
   'connection.sni': plainText,

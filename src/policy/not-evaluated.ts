@@ -13,8 +13,15 @@ export function notEvaluated(policy: AuthorizationPolicy): string[] {
   policy.rules.forEach((rule, index) =>
     rule.when.forEach(({ key }, i) => {
       // Metadata of other filters: there are none here, and a condition on nothing would be a DENY that never denies.
-      if (key.startsWith('experimental.envoy.')) parts.push(`spec.rules[${index}].when[${i}].key: ${key}`)
+      if (key.startsWith('experimental.envoy.') || isUnseen(key))
+        parts.push(`spec.rules[${index}].when[${i}].key: ${key}`)
     }),
   )
   return parts
+}
+
+/** Pseudo header fields that a request has in Envoy and not here: `:scheme` above all. */
+function isUnseen(key: string): boolean {
+  const name = /^request\.headers\[(:.*)\]$/.exec(key)?.[1]?.toLowerCase()
+  return name !== undefined && ![':authority', ':method', ':path'].includes(name)
 }

@@ -13,8 +13,10 @@ export function pathTemplateProblem(value: string): string | null {
   if (!isPathTemplate(value)) {
     return /[{}]/.test(value) ? 'a path without braces other than "{*}" and "{**}"' : null
   }
+  // No path begins otherwise, and `{**}` alone would be every path: Envoy refuses the template that Istio lets pass.
+  if (!value.startsWith('/')) return 'a path template that begins with "/"'
   let rest = false
-  for (const segment of value.replace(/^\//, '').replace(/\/$/, '').split('/')) {
+  for (const segment of value.slice(1).replace(/\/$/, '').split('/')) {
     if (segment === '{*}' || segment === '{**}') {
       if (rest) return 'a path template with no operator after "{**}"'
       rest = segment === '{**}'

@@ -1,6 +1,7 @@
 /** What each field matches: policy-semantics §1.2–1.4, 1.6, 1.7, 1.9 and traps 8–12, 21. */
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
+import { normalizePath } from '../../src/match/path-normalization.ts'
 import type { Rule, Values } from '../../src/policy/authorization-policy.ts'
 import { any, hits, not, rule, when, type Asked, type From } from './judge.ts'
 
@@ -35,6 +36,47 @@ for (const [value, path, fits] of generic)
     assert.equal(hits(paths(not(value)), {}, { path }), !fits)
   })
 
+// [template, target as received, whether it fits]: policy-semantics §1.10
+const templates = [
+  ['/allow/admin/{**}', '/allow/admin/', true],
+  ['/allow/admin/{**}', '/allow/admin/x', true],
+  ['/allow/admin/{**}', '/allow/admin/x/y.txt?q', true],
+  ['/allow/admin/{**}', '/allow/admin', false],
+  ['/allow/admin/{**}', '/allow/admin?q', false],
+  ['/allow/admin/{**}', '/allow', false],
+  ['/foo/{*}/bar/{**}', '/foo/z/bar/k', true],
+  ['/foo/{*}/bar/{**}', '/foo/z/bar/k/l.txt', true],
+  ['/foo/{*}/bar/{**}', '/foo/bar/k', false],
+  ['/foo/{*}/bar/{**}', '/foo//bar/k', false],
+  ['/foo/{*}/bar/{**}', '/foo/z/bar', false],
+  ['/store/{**}/cart', '/store//cart', true],
+  ['/store/{**}/cart', '/store/a/cart', true],
+  ['/store/{**}/cart', '/store/a/b/cart', true],
+  ['/store/{**}/cart', '/store/cart', false],
+  ['/v1/{*}', '/v1/a', true],
+  ['/v1/{*}', '/v1/a%20b', true],
+  ['/v1/{*}', '/v1/a*b', true],
+  ['/v1/{*}', '/v1/', false],
+  ['/v1/{*}', '/v1/a/b', false],
+  ['/foo/{**}/', '/foo/b/', true],
+  ['/foo/{**}/', '/foo//', true],
+  ['/foo/{**}/', '/foo/b', false],
+  // Dot segments are gone before a template is asked.
+  ['/v1/{*}', '/v1/a/../b', true],
+  ['/v1/{*}', '/v1/a/%2e%2e/b#f', true],
+] as const
+
+for (const [template, target, fits] of templates)
+  test(`the template ${template} ${fits ? 'fits' : 'does not fit'} the request target ${target}`, () => {
+    const read = normalizePath(target, 'BASE')
+    assert.ok(read.ok)
+    const asked = { path: read.path, query: read.pathWithQuery.slice(read.path.length) }
+    assert.equal(hits(paths(any(template)), {}, asked), fits)
+    assert.equal(hits(paths(not(template)), {}, asked), !fits)
+    // Among others, and beside plain values.
+    assert.equal(hits(paths(any('/none', '/other/{*}', template)), {}, asked), fits)
+  })
+
 test('many exact values are found like few', () => {
   const values = Array.from({ length: 50 }, (_, i) => `/p${i}`)
   assert.equal(hits(paths(any(...values)), {}, { path: '/p49' }), true)
@@ -46,6 +88,13 @@ test('paths ignore the query, request.headers[:path] does not', () => {
   assert.equal(hits(paths(any('/a')), {}, asked), true)
   assert.equal(hits(header(':path', any('/a')), {}, asked), false)
   assert.equal(hits(header(':path', any('/a?x=1')), {}, asked), true)
+})
+
+test('a call of gRPC is a POST to /package.Service/Method', () => {
+  const asked = { method: 'POST', path: '/pkg.Service/Method' }
+  const call = rule({ to: [{ methods: any('POST'), paths: any('/pkg.Service/*') }] })
+  assert.equal(hits(call, {}, asked), true)
+  assert.equal(hits(rule({ to: [{ methods: any('GET') }] }), {}, asked), false)
 })
 
 test('methods keep case', () => {
@@ -126,6 +175,11 @@ const connectionCases: [string, Values, From, boolean][] = [
   ['connection.sni', not('*'), { sni: '' }, true],
   ['connection.sni', any('outbound_.80_._.*'), { sni: 'outbound_.80_._.a.b' }, true],
   ['connection.sni', any('*.b'), { sni: 'outbound_.80_._.a.b' }, true],
+  // Trap 24: inside the mesh it is not the host's name.
+  ['connection.sni', any('a.b'), { sni: 'outbound_.80_._.a.b' }, false],
+  ['destination.port', not('80'), { port: 8080 }, true],
+  ['destination.ip', not('10.1.0.0/16'), { to: '10.1.0.1' }, false],
+  ['source.ip', any('2001:db8::1'), { ip: '2001:db8::2' }, false],
 ]
 
 connectionCases.forEach(([key, values, from, fits]) =>

@@ -58,6 +58,35 @@ const S = 'spec.rules[0].from[0].source'
 const O = 'spec.rules[0].to[0].operation'
 const W = 'spec.rules[0].when[0]'
 
+test('a port is a number however it is written', () => {
+  const spelt = '["080", "0", "65535", "0000000000443"]'
+  const [one] = value(
+    rule(`{to: [{operation: {ports: ${spelt}}}], when: [{key: destination.port, notValues: ${spelt}}]}`),
+  ).rules
+  const ports = ['80', '0', '65535', '443']
+  assert.deepEqual(one?.to[0]?.ports?.values, ports)
+  assert.deepEqual(one?.when[0]?.notValues, ports)
+})
+
+test('limits are what may still be written', () => {
+  const many = (count: number, entry: string): string => Array(count).fill(entry).join(', ')
+  value(`{rules: [${many(512, '{}')}]}`)
+  value(from(`{serviceAccounts: [${many(15, 'a')}, ${'a'.repeat(320)}]}`))
+  value(`{targetRefs: [${many(16, '{kind: Service, name: s}')}]}`)
+  value(`{selector: {matchLabels: {a: ${'b'.repeat(63)}}}}`)
+})
+
+test('what may stand in targetRefs is a Service, ServiceEntry, Gateway or GatewayClass of its group', () => {
+  for (const kind of [
+    'kind: Service',
+    'group: core, kind: Service',
+    'group: networking.istio.io, kind: ServiceEntry',
+    'group: gateway.networking.k8s.io, kind: Gateway',
+    'group: gateway.networking.k8s.io, kind: GatewayClass',
+  ])
+    assert.equal(value(`{targetRefs: [{${kind}, name: s}]}`).targetsGateway, true, kind)
+})
+
 const refusals: [row: string, spec: string, detail: string][] = [
   [
     'selector and targetRefs',
@@ -145,25 +174,21 @@ const refusals: [row: string, spec: string, detail: string][] = [
     '{action: Allow}',
     'spec.action: expected one of ALLOW, DENY, AUDIT, CUSTOM, found "Allow"',
   ],
-  ...[
-    'principals: [x]',
-    'notRequestPrincipals: [x]',
-    'namespaces: [x]',
-    'serviceAccounts: [x]',
-    'notTrustDomains: [x]',
-  ].map((field): [string, string, string] => {
-    const name = field.replace(/:.*/, '').replace(/^not(.)/, (_, first: string) => first.toLowerCase())
-    return [
+  ...['principals', 'requestPrincipals', 'namespaces', 'serviceAccounts', 'trustDomains'].flatMap((name) =>
+    [name, `not${name.charAt(0).toUpperCase()}${name.slice(1)}`].map((field): [string, string, string] => [
       `CUSTOM with ${field}`,
-      `{action: CUSTOM, provider: {name: p}, rules: [{from: [{source: {${field}}}]}]}`,
+      `{action: CUSTOM, provider: {name: p}, rules: [{from: [{source: {${field}: [x]}}]}]}`,
       `${S}: ${name} cannot be used with action CUSTOM`,
-    ]
-  }),
+    ]),
+  ),
   ...[
     'source.namespace',
     'source.serviceAccount',
     'source.trustDomain',
     'source.principal',
+    'request.auth.principal',
+    'request.auth.audiences',
+    'request.auth.presenter',
     'request.auth.claims[a]',
   ].map((key): [string, string, string] => [
     `CUSTOM with ${key}`,
@@ -176,6 +201,8 @@ const refusals: [row: string, spec: string, detail: string][] = [
   ['null from entry', rule('{from: [null]}'), 'spec.rules[0].from[0]: expected a map, found null'],
   ['null to entry', rule('{to: [null]}'), 'spec.rules[0].to[0]: expected a map, found null'],
   ['from without source', rule('{from: [{}]}'), `${S}: must be set`],
+  ['null source', rule('{from: [{source: null}]}'), `${S}: must be set`],
+  ['to without operation', rule('{to: [{}]}'), `${O}: must be set`],
   ['null operation', rule('{to: [{operation: null}]}'), `${O}: must be set`],
   ['empty source', from('{}'), `${S}: must have at least one field: an empty source would match everything`],
   [
@@ -187,6 +214,16 @@ const refusals: [row: string, spec: string, detail: string][] = [
     'empty operation',
     to('{}'),
     `${O}: must have at least one field: an empty operation would match everything`,
+  ],
+  [
+    'operation of empty lists',
+    to('{methods: [], notPaths: []}'),
+    `${O}: must have at least one field: an empty operation would match everything`,
+  ],
+  [
+    'too many sources',
+    rule(`{from: [${Array(513).fill('{source: {principals: [x]}}').join(', ')}]}`),
+    'spec.rules[0].from: expected at most 512 items, found 513',
   ],
   ['from is no list', rule('{from: {source: {}}}'), 'spec.rules[0].from: expected a list, found a map'],
   [
@@ -251,11 +288,36 @@ const refusals: [row: string, spec: string, detail: string][] = [
     when(`{key: ${key}, notValues: [1.2.3]}`),
     `${W}.notValues[0]: expected an IP address or CIDR, found "1.2.3"`,
   ]),
+  ...['trustDomains', 'notTrustDomains'].map((field): [string, string, string] => [
+    `${field} with a slash`,
+    from(`{${field}: [td/ns/a/sa/b]}`),
+    `${S}.${field}[0]: expected a trust domain without "/", found "td/ns/a/sa/b"`,
+  ]),
+  [
+    'source.trustDomain with an inner star',
+    when('{key: source.trustDomain, values: ["a*b"]}'),
+    `${W}.values[0]: expected a trust domain with at most one "*", at its start or end, found "a*b"`,
+  ],
+  [
+    'source.serviceAccount of three parts',
+    when('{key: source.serviceAccount, notValues: [a/b/c]}'),
+    `${W}.notValues[0]: expected "namespace/account" or "account", without "*", found "a/b/c"`,
+  ],
+  [
+    'too many values of source.serviceAccount',
+    when(`{key: source.serviceAccount, values: [${Array(17).fill('a').join(', ')}]}`),
+    `${W}.values: expected at most 16 items, found 17`,
+  ],
   [
     'port too large',
     to('{ports: ["65536"]}'),
     `${O}.ports[0]: expected a port from 0 to 65535, found "65536"`,
   ],
+  ...['-1', '+80', '80.0', '0x50', ' 80', '*'].map((port): [string, string, string] => [
+    `port ${port}`,
+    to(`{notPorts: ["${port}"]}`),
+    `${O}.notPorts[0]: expected a port from 0 to 65535, found "${port}"`,
+  ]),
   [
     'port range',
     to('{notPorts: ["80-90"]}'),
@@ -267,18 +329,40 @@ const refusals: [row: string, spec: string, detail: string][] = [
     when('{key: destination.port, values: ["x"]}'),
     `${W}.values[0]: expected a port from 0 to 65535, found "x"`,
   ],
-  ...['principals', 'notRequestPrincipals', 'namespaces', 'serviceAccounts', 'trustDomains', 'ipBlocks'].map(
-    (field): [string, string, string] => [
+  ...[
+    'principals',
+    'requestPrincipals',
+    'namespaces',
+    'serviceAccounts',
+    'trustDomains',
+    'ipBlocks',
+    'remoteIpBlocks',
+  ].flatMap((name) =>
+    [name, `not${name.charAt(0).toUpperCase()}${name.slice(1)}`].map((field): [string, string, string] => [
       `empty string in ${field}`,
       from(`{${field}: [""]}`),
       `${S}.${field}[0]: expected a non-empty string, found an empty string`,
+    ]),
+  ),
+  ...['hosts', 'notHosts', 'methods', 'notMethods', 'paths', 'notPaths'].map(
+    (field): [string, string, string] => [
+      `empty string in ${field}`,
+      to(`{${field}: [""]}`),
+      `${O}.${field}[0]: expected a non-empty string, found an empty string`,
     ],
   ),
-  ...['hosts', 'methods', 'notPaths'].map((field): [string, string, string] => [
+  ...['ports', 'notPorts'].map((field): [string, string, string] => [
     `empty string in ${field}`,
     to(`{${field}: [""]}`),
-    `${O}.${field}[0]: expected a non-empty string, found an empty string`,
+    `${O}.${field}[0]: expected a port from 0 to 65535, found an empty string`,
   ]),
+  ...['source.ip', 'source.namespace', 'source.principal', 'connection.sni', 'request.headers[x]'].map(
+    (key): [string, string, string] => [
+      `empty string in ${key}`,
+      when(`{key: "${key}", notValues: [""]}`),
+      `${W}.notValues[0]: expected a non-empty string, found an empty string`,
+    ],
+  ),
   ['null in a value list', from('{principals: [null]}'), `${S}.principals[0]: expected a string, found null`],
   [
     'stray braces in a path',
@@ -295,6 +379,11 @@ const refusals: [row: string, spec: string, detail: string][] = [
     to('{paths: ["/{**}/{*}"]}'),
     `${O}.paths[0]: expected a path template with no operator after "{**}", found "/{**}/{*}"`,
   ],
+  ...['{**}', 'a/{*}', '{*}'].map((path): [string, string, string] => [
+    `template ${path} without a leading slash`,
+    to(`{paths: ["${path}"]}`),
+    `${O}.paths[0]: expected a path template that begins with "/", found "${path}"`,
+  ]),
   [
     'star in a template',
     to('{notPaths: ["/{*}/a*"]}'),
@@ -305,6 +394,7 @@ const refusals: [row: string, spec: string, detail: string][] = [
     to('{paths: ["/a//{*}"]}'),
     `${O}.paths[0]: expected a path template whose literal segments are not empty and hold only path characters (no "*"), found "/a//{*}"`,
   ],
+  ['null condition', rule('{when: [null]}'), `${W}: expected a map, found null`],
   ['condition without key', when('{values: [x]}'), `${W}.key: must be set`],
   [
     'condition with empty key',
@@ -317,10 +407,22 @@ const refusals: [row: string, spec: string, detail: string][] = [
     `${W}: at least one of values and notValues must be set`,
   ],
   [
-    'unknown key',
-    when('{key: destination.name, values: [x]}'),
-    `${W}.key: expected a known key such as source.ip or request.headers[name], found "destination.name"`,
+    'condition of empty lists',
+    when('{key: source.ip, values: [], notValues: []}'),
+    `${W}: at least one of values and notValues must be set`,
   ],
+  ...[
+    'destination.name',
+    'destination.namespace',
+    'destination.user',
+    'destination.labels[a]',
+    'source.labels[a]',
+    'request.auth',
+  ].map((key): [string, string, string] => [
+    `unknown key ${key}`,
+    when(`{key: "${key}", values: [x]}`),
+    `${W}.key: expected a known key such as source.ip or request.headers[name], found "${key}"`,
+  ]),
   [
     'inherited key',
     when('{key: constructor, values: [x]}'),
@@ -374,9 +476,23 @@ test('the dry-run annotation is a boolean of Go, on ALLOW and DENY only', () => 
     reason('{action: AUDIT}', dry('true')),
     `${at}dry run is for the actions ALLOW and DENY, not AUDIT`,
   )
+  assert.equal(
+    reason('{action: CUSTOM, provider: {name: p}, rules: [{}]}', dry('false')),
+    `${at}dry run is for the actions ALLOW and DENY, not CUSTOM`,
+  )
+  for (const action of ['ALLOW', 'DENY'])
+    for (const yes of ['1', 't', 'T', 'true', 'TRUE', 'True']) {
+      const text = policy(`{action: ${action}, rules: [{}]}`, dry(yes))
+      assert.equal(accepted('AuthorizationPolicy', text).value.dryRun, true)
+    }
   for (const no of ['0', 'f', 'F', 'false', 'FALSE', 'False']) {
     assert.equal(accepted('AuthorizationPolicy', policy('{}', dry(no))).value.dryRun, false)
   }
+})
+
+test('ALLOW and AUDIT may have no rules', () => {
+  for (const spec of ['{}', '{rules: []}', '{action: AUDIT}', '{action: ALLOW, rules: null}'])
+    assert.deepEqual(value(spec).rules, [], spec)
 })
 
 test('what is legal and probably not meant is a warning', () => {

@@ -109,6 +109,34 @@ test('refusals of policy-semantics §8.4', () => {
       '{host: a.b, exportTo: [a], workloadSelector: {matchLabels: {a: b}}}',
       'spec.exportTo: a rule with a workloadSelector stays in its namespace, found "a"',
     ],
+    ['{host: ""}', 'spec.host: expected a host name, "*" or "*." and a domain, found an empty string'],
+    [
+      '{host: a.b, subsets: [{name: v, trafficPolicy: {}}]}',
+      'spec.subsets[0].trafficPolicy: must have at least one field',
+    ],
+    [
+      '{host: a.b, subsets: [{name: ""}]}',
+      'spec.subsets[0].name: expected a DNS label (a-z, 0-9 and "-", at most 63 characters, no "-" at the ends), found an empty string',
+    ],
+    [
+      '{host: a.b, trafficPolicy: {portLevelSettings: [null]}}',
+      'spec.trafficPolicy.portLevelSettings[0]: expected a map, found null',
+    ],
+    [
+      '{host: a.b, exportTo: ["*"], workloadSelector: {matchLabels: {a: b}}}',
+      'spec.exportTo: a rule with a workloadSelector stays in its namespace, found "*"',
+    ],
+    [tls('{mode: MUTUAL, clientCertificate: /c}'), `${t}: MUTUAL needs clientCertificate and privateKey`],
+    [
+      '{host: a.b, workloadSelector: {matchLabels: {a: b}}, trafficPolicy: {tls: {mode: SIMPLE, credentialName: c, insecureSkipVerify: true}}}',
+      `${t}: insecureSkipVerify cannot be combined with credentialName`,
+    ],
+    [
+      tls(
+        '{mode: MUTUAL, clientCertificate: /c, privateKey: /k, insecureSkipVerify: true, subjectAltNames: [x]}',
+      ),
+      `${t}: insecureSkipVerify cannot be combined with subjectAltNames`,
+    ],
     [tls('{mode: MUTUAL, privateKey: /k}'), `${t}: MUTUAL needs clientCertificate and privateKey`],
     [
       tls('{mode: SIMPLE, credentialName: c}'),

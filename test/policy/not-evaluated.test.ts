@@ -15,6 +15,12 @@ test('each unevaluated part closes the scope and is named by its path', () => {
       `spec.rules[0].when[0].key: ${key}`,
     ],
   ]
+  // Pseudo header fields that a request here does not have.
+  for (const name of [':scheme', ':Protocol', ':x'])
+    cases.push([
+      `{rules: [{when: [{key: "request.headers[${name}]", notValues: [x]}]}]}`,
+      `spec.rules[0].when[0].key: request.headers[${name}]`,
+    ])
   for (const [spec, part] of cases) {
     const { quarantined, stub } = refused(policy(spec))
     assert.equal(quarantined.reason, `invalid policy name.ns: ${part} is not evaluated yet`)
@@ -57,6 +63,10 @@ test('every key and field of the reference is evaluated', () => {
     'connection.sni',
     'remote.ip',
     'request.headers[x]',
+    'request.headers[Host]',
+    'request.headers[:authority]',
+    'request.headers[:method]',
+    'request.headers[:path]',
     'request.auth.principal',
     'request.auth.audiences',
     'request.auth.presenter',

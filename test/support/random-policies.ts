@@ -71,6 +71,7 @@ const words: Readonly<Record<string, readonly string[]>> = {
     '/{**}/b',
     '/a/{**}',
     '/x/{*}y',
+    '{**}',
   ],
   'request.headers[X-Tier]': ['gold', 'trial', '*', 'g*', '*l', 'gold,trial'],
   'request.headers[host]': ['a.example', 'A.example', '*'],

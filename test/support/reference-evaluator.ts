@@ -321,8 +321,9 @@ function trustDomainRegex(domain: string): RegExp {
   return new RegExp(`^spiffe://${quote(domain)}/`)
 }
 
-/** Operators fill whole segments, none follows `{**}`. */
+/** It begins with a slash, operators fill whole segments, none follows `{**}`. */
 function isTemplate(value: string): boolean {
+  if (!value.startsWith('/')) return false
   const operators = value.split('/').filter((segment) => /[{}]/.test(segment))
   const rest = operators.indexOf('{**}')
   return (

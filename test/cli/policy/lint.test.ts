@@ -134,6 +134,79 @@ test('each kind of warning is given where it is sure, and only there', { timeout
   }
 })
 
+const rule = (name: string, spec: object) => ({
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'DestinationRule',
+  metadata: { name, namespace: 'shop' },
+  spec: { host: 'a.b', ...spec },
+})
+const tls = (settings: object) => rule('d', { trafficPolicy: { tls: settings } })
+const keys = (jwk: object): string => JSON.stringify({ keys: [jwk] })
+const jwt = (rule: object) => security('RequestAuthentication', 'j', { jwtRules: [rule] })
+const selectsNothing = 'spec.selector: selector has no labels: it selects every workload in scope'
+
+// Each warning a decoder gives (policy-semantics §8): [object, what `policy check` says].
+const decodeWarnings: readonly (readonly [object, string])[] = [
+  ...['AuthorizationPolicy', 'RequestAuthentication', 'PeerAuthentication'].map(
+    (kind) => [security(kind, 's', { selector: {} }), selectsNothing] as const,
+  ),
+  [
+    deny('h', to({ methods: ['GET'] })),
+    'spec.rules[0]: only HTTP attributes: this DENY refuses all TCP traffic of what it selects',
+  ],
+  [
+    policy('s', from({ principals: ['spiffe://td/ns/a/sa/b'] })),
+    'spec.rules[0]: principals are written without "spiffe://": with it they never match',
+  ],
+  [
+    jwt({ issuer: 'i', jwks: keys({ kty: 'RSA', d: 'x' }) }),
+    'spec.jwtRules[0].jwks: holds private key material, which whoever reads the configuration can sign with',
+  ],
+  [
+    jwt({ jwksUri: 'https://idp/keys' }),
+    'spec.jwtRules[0]: no issuer: tokens of every issuer pass that a key of jwksUri signed',
+  ],
+  [
+    jwt({ issuer: 'somebody' }),
+    'spec.jwtRules[0]: neither jwksUri nor jwks, and the issuer is no URL to discover keys by',
+  ],
+  [
+    rule('w', { workloadSelector: {} }),
+    'spec.workloadSelector: selector has no labels: it selects every workload in scope',
+  ],
+  [tls({ sni: 'x' }), 'spec.trafficPolicy.tls: no mode is set, which means DISABLE: plaintext'],
+  [
+    tls({ mode: 'SIMPLE' }),
+    "spec.trafficPolicy.tls: no caCertificates: the server is verified against the system's roots",
+  ],
+  [
+    tls({ mode: 'SIMPLE', caCertificates: '/ca', sni: 'x' }),
+    "spec.trafficPolicy.tls: sni without subjectAltNames: the server's name is not checked",
+  ],
+  [
+    tls({ mode: 'SIMPLE', insecureSkipVerify: true }),
+    'spec.trafficPolicy.tls: insecureSkipVerify: the server is not verified',
+  ],
+  [
+    rule('o', { trafficPolicy: { outlierDetection: {} } }),
+    'spec.trafficPolicy.outlierDetection: accepted without effect',
+  ],
+  [
+    { ...strictPaths, data: { mesh: 'defaultConfig: {}' } },
+    'data.mesh.defaultConfig: accepted without effect',
+  ],
+]
+
+for (const [object, message] of decodeWarnings)
+  test(`policy check lists the warning "${message}" of ${(object as { kind: string }).kind}`, async (t) => {
+    const folder = await read(t, object)
+    assert.deepEqual(folder.state.quarantine, [])
+    const [found] = lint(folder, []).filter(({ kind }) => kind === 'decode')
+    assert.equal(found?.message, message)
+    assert.equal(found.severity, 'warning')
+    assert.match(found.origin, /all\.yaml:2$/)
+  })
+
 test('a refused object is named with file, line and the path of what is wrong', { timeout }, async (t) => {
   const folder = await read(t, policy('good', {}), policy('bad', { form: [] }))
   const [finding, ...others] = lint(folder, [])
