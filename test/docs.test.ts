@@ -9,6 +9,9 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { ports } from '../src/bootstrap/ports.ts'
+import { decodeResource } from '../src/policy/decode-resource.ts'
+import { defaultMeshConfig } from '../src/policy/decode-mesh-config.ts'
+import { readDocuments } from '../src/policy/read-documents.ts'
 import { responseFlags } from '../src/dataplane/response-flag.ts'
 import { accessLine } from '../src/telemetry/access-log.ts'
 import { AccessRecord } from '../src/telemetry/access-record.ts'
@@ -132,18 +135,102 @@ test('every source or test file a document names exists', () => {
   assert.deepEqual(lost, [])
 })
 
-test('every test that docs/conformance.md names exists in its file', () => {
-  const page = read('docs/conformance.md')
-  // A file, a colon, and its tests in curly quotes, up to the next file or the end of the cell.
-  const rows = [...page.matchAll(/`(test\/[\w./-]+\.test\.ts)`: ((?:(?!`test\/)[^|\n])+)/g)]
-  const named = rows.flatMap(([, file = '', names = '']) =>
-    [...names.matchAll(/“([^”]+)”/g)].map((found) => ({ file, name: found[1] ?? '' })),
-  )
-  assert.equal(named.length, (page.match(/“/g) ?? []).length, 'a test is named outside a list of its file')
-  const lost = named.filter(
-    ({ file, name }) => !(existsSync(file) ? read(file).replaceAll("\\'", "'") : '').includes(name),
-  )
-  assert.deepEqual(lost, [])
+for (const document of ['docs/conformance.md', 'docs/policy.md'])
+  test(`every test that ${document} names exists in its file`, () => {
+    const page = read(document)
+    // A file, a colon, and its tests in curly quotes, up to the next file or the end of the cell.
+    const rows = [...page.matchAll(/`(test\/[\w./-]+\.test\.ts)`: ((?:(?!`test\/)[^|\n])+)/g)]
+    const named = rows.flatMap(([, file = '', names = '']) =>
+      [...names.matchAll(/“([^”]+)”/g)].map((found) => ({ file, name: found[1] ?? '' })),
+    )
+    assert.equal(named.length, (page.match(/“/g) ?? []).length, 'a test is named outside a list of its file')
+    const lost = named.filter(
+      ({ file, name }) => !(existsSync(file) ? read(file).replaceAll("\\'", "'") : '').includes(name),
+    )
+    assert.deepEqual(lost, [])
+  })
+
+const policyPage = read('docs/policy.md')
+
+/** Rows of the table below a heading: what stands in backticks in the first cell, and the last cell. */
+function fieldRows(heading: string): { fields: string[]; shownBy: string }[] {
+  const [, section = ''] = policyPage.split(`\n${heading}\n`)
+  const [own = ''] = section.split(/\n#+ /)
+  const rows = own.split('\n').filter((line) => line.startsWith('| ') && !/^\| (field|key) \|/.test(line))
+  assert.ok(rows.length > 0, `no table below ${heading}`)
+  return rows.map((row) => {
+    const cells = row.split(' | ')
+    return { fields: [...quoted(cells[0] ?? '')], shownBy: cells.at(-1) ?? '' }
+  })
+}
+
+// A field nobody has makes the decoder name those it knows.
+const unknown = { zzzzzzzz: 1 }
+const inRule = (rule: object): object => ({ rules: [rule] })
+const inTraffic = (trafficPolicy: object): object => ({ host: 'a', trafficPolicy })
+const decoded: [heading: string, kind: string, spec: object][] = [
+  ['## AuthorizationPolicy', 'AuthorizationPolicy', unknown],
+  ['## AuthorizationPolicy', 'AuthorizationPolicy', { selector: unknown }],
+  ['## AuthorizationPolicy', 'AuthorizationPolicy', { action: 'CUSTOM', provider: unknown, rules: [{}] }],
+  ['### Source', 'AuthorizationPolicy', inRule({ from: [{ source: unknown }] })],
+  ['### Operation', 'AuthorizationPolicy', inRule({ to: [{ operation: unknown }] })],
+  ['## RequestAuthentication', 'RequestAuthentication', unknown],
+  ['### jwtRules', 'RequestAuthentication', { jwtRules: [unknown] }],
+  ['## PeerAuthentication', 'PeerAuthentication', unknown],
+  ['## PeerAuthentication', 'PeerAuthentication', { mtls: unknown }],
+  ['## DestinationRule', 'DestinationRule', { host: 'a', ...unknown }],
+  ['### trafficPolicy', 'DestinationRule', inTraffic(unknown)],
+  ['### tls', 'DestinationRule', inTraffic({ tls: unknown })],
+]
+
+function fieldsKnown(kind: string, spec: object): string[] {
+  const group = kind === 'DestinationRule' ? 'networking.istio.io' : 'security.istio.io'
+  const metadata = { name: 'a', namespace: 'a' }
+  const text = JSON.stringify({ apiVersion: `${group}/v1`, kind, metadata, spec })
+  const [raw] = readDocuments(text, 'a.yaml').resources
+  const found = decodeResource(raw ?? assert.fail(), defaultMeshConfig)
+  const reason = found.kind === 'refused' ? found.quarantined.reason : ''
+  const [, list] = /unknown field "zzzzzzzz"; expected one of ([\w, ]+)$/.exec(reason) ?? []
+  return list?.split(', ') ?? assert.fail(`${kind}: ${reason}`)
+}
+
+test('every field of the policy kinds is in docs/policy.md with the test that shows it', () => {
+  for (const [heading, kind, spec] of decoded) {
+    const rows = fieldRows(heading)
+    const written = new Set(rows.flatMap(({ fields }) => fields))
+    const known = fieldsKnown(kind, spec)
+    assert.ok(known.length > 0)
+    assert.deepEqual(missing(known, written), [], `${heading}: ${kind} has more`)
+    for (const { fields, shownBy } of rows) assert.match(shownBy, /“/, `${heading}: ${fields.join(', ')}`)
+  }
+})
+
+test('every condition key and obeyed MeshConfig field is in docs/policy.md with the test that shows it', () => {
+  const listed = (file: string, from: string, to: string): string[] => {
+    const text = read(file)
+    const part = text.slice(text.indexOf(from), text.indexOf(to, text.indexOf(from)))
+    return [...part.matchAll(/^ {2}(?:\{ form: )?'([\w.[\]]+)'/gm)].map((found) => found[1] ?? '')
+  }
+  const keys = listed('src/policy/decode-values.ts', 'const grammars', '\nexport')
+  assert.ok(keys.length >= 13, keys.join(', '))
+  const mesh = listed('src/policy/decode-mesh-config.ts', 'const obeyed', '\n]')
+  assert.ok(mesh.length >= 12, mesh.join(', '))
+  for (const [heading, wanted] of [
+    ['### Conditions', keys],
+    ['## MeshConfig', mesh],
+  ] as const) {
+    const rows = fieldRows(heading)
+    const written = new Set(rows.flatMap(({ fields }) => fields.map((field) => field.replace(/\[.*/, ''))))
+    assert.deepEqual(
+      missing(
+        wanted.map((key) => key.replace(/\[.*/, '').replace(/\.name$/, '.…')),
+        written,
+      ),
+      [],
+      heading,
+    )
+    for (const { fields, shownBy } of rows) assert.match(shownBy, /“/, `${heading}: ${fields.join(', ')}`)
+  }
 })
 
 const run = promisify(execFile)

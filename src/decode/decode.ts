@@ -142,7 +142,7 @@ export function mapOf<T>(
 export const strings = mapOf(string)
 
 /** The known name a misspelt one was probably meant to be: at most two edits away. */
-function nearest(key: string, known: readonly string[]): string | null {
+export function nearest(key: string, known: readonly string[]): string | null {
   if (key.length > 40) return null
   let best: string | null = null
   let least = Math.min(3, Math.ceil(key.length / 2))

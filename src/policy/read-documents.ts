@@ -2,7 +2,8 @@
  * The text of one configuration file to its Kubernetes-shaped objects, each with file and line; YAML or JSON, several
  * documents, `kind: List` expanded. A bad document is reported and hides no other; specs are not looked at here.
  */
-import { quoted } from '../decode/decode-problem.ts'
+import { nearest } from '../decode/decode.ts'
+import { expected, quoted } from '../decode/decode-problem.ts'
 import { rawResource } from './raw-resource.ts'
 import type { RawResource } from './resource.ts'
 import { readYaml } from './yaml-document.ts'
@@ -66,6 +67,12 @@ function collect(
     into.resources.push({ ...rawResource(object, origin, damage), kind: meshConfigKind })
     return
   }
+  const meant = isList(object) ? null : meantKind(apiVersion, kind)
+  if (meant !== null) {
+    const { message } = expected(`${meant}, as far as can be told`, kind, 'kind')
+    into.resources.push({ ...rawResource(object, origin, damage ?? message), kind: meant })
+    return
+  }
   if (typeof kind !== 'string' || kind === '' || typeof apiVersion !== 'string' || apiVersion === '') {
     const missing = typeof kind !== 'string' || kind === '' ? 'kind' : 'apiVersion'
     // A policy that only forgot its version is still a policy.
@@ -97,6 +104,19 @@ function collect(
       into.problems.push({ origin: place, reason: 'a list inside a list is not expanded' })
     else collect(whole, place, itemOrigin, damage, into)
   })
+}
+
+/**
+ * An object of a group that guards whose kind nobody knows: the kind it was meant to be, so that its scope closes. An
+ * unread policy would open what it was written to close.
+ */
+function meantKind(apiVersion: unknown, kind: unknown): string | null {
+  if (typeof apiVersion !== 'string' || (typeof kind === 'string' && kind.endsWith('List'))) return null
+  const named = typeof kind === 'string' ? kind : ''
+  if (guarded.has(named)) return null
+  if (apiVersion.startsWith('security.istio.io/'))
+    return nearest(named, [...guarded]) ?? 'AuthorizationPolicy'
+  return apiVersion.startsWith('networking.istio.io/') ? nearest(named, ['DestinationRule']) : null
 }
 
 function isList(value: unknown): boolean {

@@ -13,14 +13,12 @@ import { ConnectionContext, type RequestContext } from '../../src/authz/request-
 import type { AuthorizationPolicy, Values } from '../../src/policy/authorization-policy.ts'
 import { decodeResource } from '../../src/policy/decode-resource.ts'
 import { defaultMeshConfig } from '../../src/policy/decode-mesh-config.ts'
+import { damage, pick, spots, type Fields, type Json, type Random } from '../support/damage.ts'
 import { randomCase, seededRandom, type Case } from '../support/random-policies.ts'
 import type { PlainRequest } from '../support/reference-evaluator.ts'
 import { request } from './judge.ts'
 
 const seed = Number(process.env['SALLYPORT_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-
-type Json = unknown
-type Fields = Record<string, Json>
 
 /** The object an operator would have written for a policy. */
 function written(policy: AuthorizationPolicy): Fields {
@@ -74,55 +72,6 @@ function inForce(spec: Json): { value: AuthorizationPolicy; refused: boolean } {
     decoded.kind === 'refused' ? decoded.stub?.value : decoded.kind === 'ignored' ? null : decoded.value
   assert.ok(value !== null && value !== undefined && 'rules' in value, 'a policy or its stub')
   return { value: value as AuthorizationPolicy, refused: decoded.kind === 'refused' }
-}
-
-interface Spot {
-  readonly at: Json[] | Fields
-  readonly key: string
-  readonly depth: number
-}
-
-function spots(node: Json, depth = 0): Spot[] {
-  if (typeof node !== 'object' || node === null) return []
-  return Object.entries(node).flatMap(([key, child]) => [
-    { at: node as Fields, key, depth },
-    ...spots(child, depth + 1),
-  ])
-}
-
-type Random = () => number
-const pick = <T>(random: Random, list: readonly T[]): T => list[Math.floor(random() * list.length)] as T
-
-/** Slips and corruption, none of which is another way to write a policy on purpose. */
-function damage(spec: Fields, random: Random): void {
-  const { at, key } = pick(random, spots(spec))
-  const value = (at as Fields)[key]
-  const put = (next: Json): void => {
-    ;(at as Fields)[key] = next
-  }
-  const ways: (() => void)[] = [
-    () => put(7),
-    () => put(true),
-    () => put(typeof value === 'object' ? 'x' : {}),
-    () => put(typeof value === 'string' ? '' : { extra: value }),
-    () => put(typeof value === 'string' ? [value] : { 0: value }),
-  ]
-  if (Array.isArray(at)) ways.push(() => put(null))
-  else {
-    const rename = (name: string): void => {
-      delete at[key]
-      at[name] = value
-    }
-    ways.push(
-      () => rename(`${key}s`),
-      () => rename(key.toUpperCase()),
-      () => rename(` ${key}`),
-      () => {
-        at['x'.repeat(1 + Math.floor(random() * 8))] = value
-      },
-    )
-  }
-  pick(random, ways)()
 }
 
 /** Anything at all, deep and odd things too. */

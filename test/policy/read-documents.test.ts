@@ -68,6 +68,37 @@ test('a key given twice is refused wherever it stands', () => {
   assert.deepEqual(problems, [{ origin: 'f.yaml:6', reason: 'the key "x" is given twice' }])
 })
 
+test('a misspelt or missing kind of a group that guards closes its namespace as what was meant', () => {
+  const closed = (version: string, kind: string): string => {
+    const spec = 'spec: {host: a.b, selector: {matchLabels: {app: a}}}'
+    const text = `apiVersion: ${version}\n${kind}metadata: {name: p, namespace: shop}\n${spec}\n`
+    const { resources, problems } = readDocuments(text, 'f.yaml')
+    const [raw] = resources
+    if (raw === undefined) return problems.map(({ reason }) => reason).join()
+    const decoded = decodeResource(raw, defaultMeshConfig)
+    if (decoded.kind !== 'refused') return decoded.kind
+    const { stub, quarantined } = decoded
+    assert.ok(stub !== null && quarantined.reason.includes('kind: expected'), quarantined.reason)
+    // What a document of an unknown kind selects is not believed.
+    if (stub.kind === 'AuthorizationPolicy') assert.deepEqual(stub.value.selector, {})
+    return stub.kind
+  }
+  const security = 'security.istio.io/v1'
+  assert.equal(closed(security, 'kind: AuthorisationPolicy\n'), 'AuthorizationPolicy')
+  assert.equal(closed('security.istio.io/v1beta1', 'kind: authorizationpolicies\n'), 'AuthorizationPolicy')
+  assert.equal(closed(security, 'kind: PeerAuthentications\n'), 'PeerAuthentication')
+  assert.equal(closed(security, 'kind: RequestAuthentification\n'), 'RequestAuthentication')
+  assert.equal(closed('networking.istio.io/v1', 'kind: DestinationRules\n'), 'DestinationRule')
+  // Nobody can tell, so it is taken for what would close most.
+  for (const kind of ['', 'kind: 7\n', 'kind: Policy\n'])
+    assert.equal(closed(security, kind), 'AuthorizationPolicy')
+  // Of other groups there are other kinds.
+  assert.equal(closed('networking.istio.io/v1', 'kind: VirtualService\n'), 'ignored')
+  assert.equal(closed('apps/v1', 'kind: AuthorizationPolicies\n'), 'ignored')
+  assert.equal(closed('apps/v1', ''), 'kind: must be set to text')
+  assert.equal(closed(security, 'kind: AuthorizationPolicyList\n'), 'ignored')
+})
+
 test('a damaged policy still closes its namespace', () => {
   const text = `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: shop}\nspec:\n  selector: {matchLabels: {app: a}}\n  rules: [{}]\n  rules: []\n`
   const [raw] = readDocuments(text, 'f.yaml').resources

@@ -195,6 +195,33 @@ test(
   },
 )
 
+test(
+  'on an undeclared port a silent client is waited for as long as the mesh says, then served as TCP',
+  { timeout },
+  async (t) => {
+    const application = await tcpApplication(t, (socket) => {
+      socket.write('220 ready\r\n')
+      socket.on('end', () => socket.end())
+    })
+    const { harness, apply } = await started(application.port)
+    apply({
+      inboundPorts: [inboundPort(harness.port, 'auto', 'PERMISSIVE')],
+      mesh: { protocolDetectionTimeoutMs: 700 },
+    })
+    const peer = await dialWire(t, harness.port)
+    while (harness.metrics().connections.inbound === 0) await new Promise((resolve) => setImmediate(resolve))
+    harness.clock.advance(699)
+    for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(application.accepted(), 0)
+    harness.clock.advance(1)
+    assert.equal(await peer.untilText('ready\r\n'), '220 ready\r\n')
+    peer.stream.destroy()
+    await harness.record()
+    await harness.quiet()
+    await harness.stop()
+  },
+)
+
 test('a connection where nothing moves is ended when it was idle for long', { timeout }, async (t) => {
   const application = await echoApplication(t)
   const { harness } = await started(application.port)

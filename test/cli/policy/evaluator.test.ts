@@ -197,6 +197,23 @@ test(
   },
 )
 
+test('a CORS preflight needs no token, and an ALLOW that asks for one refuses it', { timeout }, async (t) => {
+  const preflight = {
+    method: 'OPTIONS',
+    headers: {
+      origin: 'https://o.example',
+      'access-control-request-method': 'PUT',
+      authorization: 'Bearer x',
+    },
+  }
+  const asksForToken = { rules: [{ from: [{ source: { requestPrincipals: ['*'] } }] }] }
+  assert.equal((await (await asking(t, authentication))(preflight)).allowed, true)
+  const { status, reason } = await (await asking(t, authentication + policy('p', asksForToken)))(preflight)
+  assert.deepEqual([status, reason], [403, 'no_allow_matched'])
+  const put = await (await asking(t, authentication))({ ...preflight, method: 'PUT' })
+  assert.equal(put.status, 401)
+})
+
 test('claims count as verified and stand for the token', { timeout }, async (t) => {
   const when = [
     { key: 'request.auth.claims[realm][roles]', values: ['admin'] },
