@@ -2,16 +2,15 @@
  * Nanoseconds a decision with 10 to 10,000 policies: our engine, its plain twin, casbin and Cedar on the same rules and
  * questions. It checks that all of them agree, reports, and asserts no time; `--smoke` runs everything once, short.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { compileSliced } from '../src/authz/compile-sliced.ts'
 import { casbinEngine } from './policy/casbin-engine.ts'
 import { cedarEngine } from './policy/cedar-engine.ts'
 import type { Engine } from './policy/engine.ts'
 import { ourEngines, referenceEngine } from './policy/our-engines.ts'
 import { ourPolicies } from './policy/our-policies.ts'
 import { questionMix, ruleMix } from './policy/rule-mix.ts'
+import { longest, manyServices, total, worldOf } from './policy/world-slices.ts'
 
 const smoke = process.argv.includes('--smoke')
 const sizes = smoke ? [10, 100] : [10, 100, 1000, 10_000]
@@ -46,9 +45,17 @@ for (const size of sizes) {
   note('ours, bytes allocated a decision', bytesPerDecision(ours.bound))
   note('allowed of 256 questions', allowed)
   note('ours, compile (ms)', ours.bound.loadMs)
-  const sliced = await slices(policies)
-  note('ours, compile sliced (ms, pauses left out)', sliced.total)
-  note('ours, longest slice (ms)', sliced.longest)
+  const services = manyServices(size / 2)
+  const hashes = { policy: String(size), tokens: '', routing: String(size) }
+  const first = await worldOf(policies, services, null, hashes)
+  const again = await worldOf(policies, services, first.world, { ...hashes, policy: `${size} new` })
+  const moved = await worldOf(policies, services, again.world, { ...again.world.snapshot.parts, routing: '' })
+  note('world of size / 2 services too, sliced (CPU ms)', total(first))
+  note('… longest slice (CPU ms)', longest(first))
+  note('… policies changed (CPU ms)', total(again))
+  note('… longest slice (CPU ms)', longest(again))
+  note('… endpoints changed (CPU ms)', total(moved))
+  note('… longest slice (CPU ms)', longest(moved))
   for (const { name, loadMs } of engines.slice(-2)) note(`${name}, load (ms)`, loadMs)
 }
 
@@ -112,30 +119,6 @@ function bytesPerDecision({ ask }: Engine): number {
   const before = process.memoryUsage().heapUsed
   for (let i = 0; i < decisions; i++) ask(i % questionCount)
   return Math.max(0, process.memoryUsage().heapUsed - before) / decisions
-}
-
-async function slices(
-  policies: Parameters<typeof compileSliced>[0],
-): Promise<{ total: number; longest: number }> {
-  let total = 0
-  let longest = 0
-  let began = performance.now()
-  const cut = (): void => {
-    const length = performance.now() - began
-    total += length
-    longest = Math.max(longest, length)
-  }
-  const options = { trustDomain: 'cluster.local', trustDomainAliases: [], protocol: 'http' } as const
-  await compileSliced(policies, options, {
-    yieldEvery: 2,
-    pause: async () => {
-      cut()
-      await nextTurn()
-      began = performance.now()
-    },
-  })
-  cut()
-  return { total, longest }
 }
 
 function round(value: number): string {

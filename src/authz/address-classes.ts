@@ -4,7 +4,8 @@
  */
 import { parseCidr } from '../address/cidr.ts'
 import type { Ip } from '../address/ip.ts'
-import { sortInSteps } from './sort-in-steps.ts'
+import { sortInSteps } from '../lifecycle/sort-in-steps.ts'
+import type { Steps } from '../lifecycle/steps.ts'
 
 export class AddressClasses {
   /** First addresses of the classes after the first, ascending. */
@@ -17,7 +18,7 @@ export class AddressClasses {
   }
 
   /** From blocks as written; what is no block is passed over. Each step is one block. */
-  static *build(values: Iterable<string>): Generator<void, AddressClasses> {
+  static *build(values: Iterable<string>): Steps<AddressClasses> {
     const v4 = new Set<number>()
     const v6 = new Set<bigint>()
     for (const value of values) {

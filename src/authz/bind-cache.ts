@@ -40,6 +40,11 @@ export class BindCache {
     return this.#bound.size
   }
 
+  /** Another kind would push one out. */
+  get full(): boolean {
+    return this.#bound.size >= most
+  }
+
   get(connection: ConnectionContext, make: () => BoundSets): BoundSets {
     const key = this.#keyOf(connection)
     const known = this.#bound.get(key)

@@ -2,6 +2,8 @@
  * Turns the policies that apply to a workload into indexed rule sets, once a load: each action apart, decisions and
  * permits prebuilt. It never throws; what cannot be judged loses its ALLOW rule and widens its DENY rule.
  */
+import { sortInSteps } from '../lifecycle/sort-in-steps.ts'
+import { runAtOnce, type Steps } from '../lifecycle/steps.ts'
 import type { Action, AuthorizationPolicy } from '../policy/authorization-policy.ts'
 import { AddressClasses } from './address-classes.ts'
 import { BindCache, type Asked } from './bind-cache.ts'
@@ -12,7 +14,6 @@ import { customProvider, type ProviderKind } from './custom-provider.ts'
 import type { Decision, DecisionReason } from './decision.ts'
 import { grant } from './permit.ts'
 import { RuleSet } from './rule-set.ts'
-import { sortInSteps } from './sort-in-steps.ts'
 
 export interface CompileOptions {
   readonly trustDomain: string
@@ -25,18 +26,14 @@ export interface CompileOptions {
 
 /** `policies` are those of `applicablePolicies`. */
 export function compile(policies: readonly AuthorizationPolicy[], options: CompileOptions): CompiledPolicy {
-  const steps = compileInSteps(policies, options)
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-  }
+  return runAtOnce(compileInSteps(policies, options))
 }
 
 /** The same work a step at a time, a few microseconds each; between steps nothing is in force yet. */
 export function* compileInSteps(
   policies: readonly AuthorizationPolicy[],
   options: CompileOptions,
-): Generator<void, CompiledPolicy> {
+): Steps<CompiledPolicy> {
   const drafts = new Drafts(policies, options)
   for (const policy of policies) {
     drafts.add(policy)
@@ -44,7 +41,7 @@ export function* compileInSteps(
   }
   const lost: LostRule[] = []
   const deny = yield* sortInSteps(drafts.deny, byId)
-  const build = (list: readonly Draft[]): Generator<void, RuleSet> => buildSet(list, drafts, lost)
+  const build = (list: readonly Draft[]): Steps<RuleSet> => buildSet(list, drafts, lost)
   const sets = {
     custom: yield* build(yield* sortInSteps(drafts.custom, byId)),
     audit: yield* buildSet(yield* sortInSteps(drafts.audit, byId), drafts, lost, true),
@@ -114,12 +111,7 @@ function addRules(drafts: Draft[], policy: AuthorizationPolicy): void {
 /** First in lexicographic order is first reported (policy-semantics §2.4). */
 const byId = (x: Draft, y: Draft): number => (x.id < y.id ? -1 : x.id > y.id ? 1 : 0)
 
-function* buildSet(
-  drafts: readonly Draft[],
-  all: Drafts,
-  lost: LostRule[],
-  every = false,
-): Generator<void, RuleSet> {
+function* buildSet(drafts: readonly Draft[], all: Drafts, lost: LostRule[], every = false): Steps<RuleSet> {
   let bits = 0
   const nextBit = (): number => bits++
   const rules: CompiledRule[] = []
@@ -172,10 +164,10 @@ const ruleId = ({ meta }: AuthorizationPolicy, index: number): string =>
 
 const identityKeys = ['source.principal', 'source.namespace', 'source.serviceAccount', 'source.trustDomain']
 
-function* askedBy(sets: RuleSets): Generator<void, Asked> {
+function* askedBy(sets: RuleSets): Steps<Asked> {
   const all = Object.values(sets) as readonly RuleSet[]
   const asks = (key: string): boolean => all.some((set) => set.asks(key))
-  const classes = (key: string): Generator<void, AddressClasses> =>
+  const classes = (key: string): Steps<AddressClasses> =>
     AddressClasses.build(new Set(all.flatMap((set) => set.named(key))))
   return {
     identity: identityKeys.some(asks),

@@ -2,6 +2,7 @@
  * The compiled rules of one action, in the order they are reported, with their two indexes: by connection and, for rules
  * that are not about few connections, by request. Built in small steps; afterwards it does not change.
  */
+import type { Steps } from '../lifecycle/steps.ts'
 import { clearBit, hasBit, type BitVector } from './bit-vector.ts'
 import type { CompiledRule } from './compiled-rule.ts'
 import { ConnectionIndex } from './connection-index.ts'
@@ -51,7 +52,7 @@ export class RuleSet {
   }
 
   /** `size`: bits in use. Each step is one rule. */
-  static *build(rules: readonly CompiledRule[], size: number, every: boolean): Generator<void, RuleSet> {
+  static *build(rules: readonly CompiledRule[], size: number, every: boolean): Steps<RuleSet> {
     const connections = new ConnectionIndex(size)
     const popularity = new Popularity()
     for (const rule of rules) {

@@ -175,6 +175,7 @@ function dataplane(
     reusePort: concurrency(flags.concurrency ?? '1') > 1,
     maxConnections: numberOption('--max-connections', flags.maxConnections ?? '10000', 1, 1_000_000),
     maxHandshakes: 256,
+    sliceMs: 1,
     accessLog: (flags.accessLog ?? '-') !== 'off',
     serverHeader: { inbound: 'istio-envoy', outbound: 'envoy' },
   }

@@ -5,6 +5,7 @@
 import { formatIp, parseIp } from '../address/ip.ts'
 import { parseCidr } from '../address/cidr.ts'
 import type { SocketAddress } from '../address/socket-address.ts'
+import type { Steps } from '../lifecycle/steps.ts'
 import type { PortProtocol } from '../policy/service.ts'
 import type { ServiceCluster } from './build-clusters.ts'
 import type { Cluster } from './cluster.ts'
@@ -45,14 +46,20 @@ export class AddressTable {
   /** By `network/length`. */
   readonly #ranges = new ByPort<Claim>()
   /** Prefix lengths in use, longest first: a look-up costs one step for each. */
-  readonly #lengths: { readonly 4: readonly number[]; readonly 6: readonly number[] }
+  #lengths: { readonly 4: readonly number[]; readonly 6: readonly number[] } = { 4: [], 6: [] }
   /** Services without any address take every unknown destination on their port. */
   readonly #anywhere = new Map<number, Claim>()
   /** What could be spoken to an unknown destination on a port that some service has. */
   readonly #ports = new Map<number, PortProtocol>()
 
-  /** In order of precedence; `own` are the workload's addresses, calls to which are not routed. */
-  constructor(clusters: readonly ServiceCluster[], own: readonly string[]) {
+  private constructor() {}
+
+  /**
+   * In order of precedence; `own` are the workload's addresses, calls to which are not routed. Each step is one cluster
+   * or endpoint.
+   */
+  static *build(clusters: readonly ServiceCluster[], own: readonly string[]): Steps<AddressTable> {
+    const table = new AddressTable()
     const lengths = { 4: new Set<number>(), 6: new Set<number>() }
     for (const entry of clusters) {
       const { service, cluster, known } = entry
@@ -61,22 +68,25 @@ export class AddressTable {
         if (range === null) continue
         const { network, length } = range
         if (length === (network.family === 4 ? 32 : 128)) {
-          claim(this.#virtual, formatIp(network), entry)
+          claim(table.#virtual, formatIp(network), entry)
         } else {
           lengths[network.family].add(length)
-          claim(this.#ranges, `${formatIp(network)}/${length}`, entry)
+          claim(table.#ranges, `${formatIp(network)}/${length}`, entry)
         }
       }
       for (const endpoint of known) {
         const ip = parseIp(endpoint.address)
         if (ip === null || own.includes(formatIp(ip))) continue
-        if (this.#direct.get(formatIp(ip), endpoint.port) !== undefined) continue
-        this.#direct.set(formatIp(ip), endpoint.port, { entry, cluster: cluster.only(endpoint) })
+        if (table.#direct.get(formatIp(ip), endpoint.port) !== undefined) continue
+        table.#direct.set(formatIp(ip), endpoint.port, { entry, cluster: cluster.only(endpoint) })
+        yield
       }
-      this.#claimPort(entry)
+      table.#claimPort(entry)
+      yield
     }
     const longestFirst = (set: ReadonlySet<number>): number[] => [...set].sort((x, y) => y - x)
-    this.#lengths = { 4: longestFirst(lengths[4]), 6: longestFirst(lengths[6]) }
+    table.#lengths = { 4: longestFirst(lengths[4]), 6: longestFirst(lengths[6]) }
+    return table
   }
 
   /** The service whose virtual address this is. */

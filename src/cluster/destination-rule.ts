@@ -2,6 +2,8 @@
  * Which DestinationRule a client obeys for a service, and what is left of it for one port (policy-semantics §4.5, §4.6).
  * It chooses and merges rules; what their TLS settings come to is `client-tls.ts`'s work.
  */
+import { sortInSteps } from '../lifecycle/sort-in-steps.ts'
+import type { Steps } from '../lifecycle/steps.ts'
 import type { DestinationRule, PortTrafficPolicy, Subset, TrafficPolicy } from '../policy/destination-rule.ts'
 import { selects } from '../policy/resource.ts'
 import type { Service } from '../policy/service.ts'
@@ -32,10 +34,9 @@ export class DestinationRules {
   /** Not purely private ones, by namespace. */
   readonly #exported = new Map<string, HostTable>()
 
-  constructor(rules: readonly DestinationRule[], client: Workload, rootNamespace: string) {
+  private constructor(ordered: readonly DestinationRule[], client: Workload, rootNamespace: string) {
     this.#client = client
     this.#rootNamespace = rootNamespace
-    const ordered = rules.toSorted(oldestFirst)
     const local = ordered.filter(
       (rule) =>
         rule.meta.namespace === client.namespace &&
@@ -48,6 +49,15 @@ export class DestinationRules {
       (rule) => rule.meta.namespace,
     )
     for (const [namespace, group] of byNamespace) this.#exported.set(namespace, hostTable(group))
+  }
+
+  /** The last step looks at all rules once more, a microsecond each. */
+  static *build(
+    rules: readonly DestinationRule[],
+    client: Workload,
+    rootNamespace: string,
+  ): Steps<DestinationRules> {
+    return new DestinationRules(yield* sortInSteps(rules, oldestFirst), client, rootNamespace)
   }
 
   /** The first namespace with any matching host wins: client's, service's, root; nothing is merged across them. */

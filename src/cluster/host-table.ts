@@ -3,6 +3,7 @@
  * a request; what an unknown name means is `route.ts`'s answer.
  */
 import { formatIp, parseIp } from '../address/ip.ts'
+import type { Steps } from '../lifecycle/steps.ts'
 import type { Service } from '../policy/service.ts'
 import type { ServiceCluster } from './build-clusters.ts'
 
@@ -13,20 +14,26 @@ export class HostTable {
   /** By what follows the star: `.example.com`; '' for `*`. */
   readonly #wildcard = new Map<string, ByPort>()
 
-  /** In order of precedence: the first cluster of a name and port stays. */
-  constructor(clusters: readonly ServiceCluster[], namespace: string, domain: string) {
+  private constructor() {}
+
+  /** In order of precedence: the first cluster of a name and port stays. Each step is one name. */
+  static *build(clusters: readonly ServiceCluster[], namespace: string, domain: string): Steps<HostTable> {
+    const table = new HostTable()
     // Names as written first, so that a short form never takes a name from its owner.
     for (const entry of clusters) {
       const { hostname } = entry.service
-      if (hostname.startsWith('*')) put(this.#wildcard, hostname.slice(1), entry)
-      else put(this.#exact, hostname, entry)
+      if (hostname.startsWith('*')) put(table.#wildcard, hostname.slice(1), entry)
+      else put(table.#exact, hostname, entry)
+      yield
     }
     for (const entry of clusters) {
       const { service } = entry
-      for (const name of otherNames(service, namespace, domain)) put(this.#exact, name, entry)
+      for (const name of otherNames(service, namespace, domain)) put(table.#exact, name, entry)
       // Pods of a headless service have names of their own below it.
-      if (service.headless) put(this.#wildcard, `.${service.hostname}`, entry)
+      if (service.headless) put(table.#wildcard, `.${service.hostname}`, entry)
+      yield
     }
+    return table
   }
 
   /** The longest name wins; the port written in the authority is ignored, `port` is the one dialled. */

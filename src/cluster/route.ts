@@ -4,6 +4,8 @@
  */
 import { formatIp, parseIp } from '../address/ip.ts'
 import type { SocketAddress } from '../address/socket-address.ts'
+import { sortInSteps } from '../lifecycle/sort-in-steps.ts'
+import { runAtOnce, type Steps } from '../lifecycle/steps.ts'
 import type { DestinationRule } from '../policy/destination-rule.ts'
 import type { MeshConfig } from '../policy/mesh-config.ts'
 import type { PeerAuthentication } from '../policy/peer-authentication.ts'
@@ -36,15 +38,16 @@ export class Routes {
   readonly #endpoints: EndpointSet
   readonly #mesh: MeshConfig
 
-  private constructor(parts: RouteParts, endpoints: EndpointSet) {
-    const { mesh, workload } = parts
-    const rules = new DestinationRules(parts.destinationRules, workload, mesh.rootNamespace)
-    const built = inOrder(parts.services, workload.namespace).flatMap((service) =>
-      buildClusters(service, rules, parts, endpoints),
-    )
-    this.clusters = new Map(built.toReversed().map(({ cluster }) => [cluster.name, cluster]))
-    this.#hosts = new HostTable(built, workload.namespace, mesh.domain)
-    this.#addresses = new AddressTable(built, workload.addresses)
+  private constructor(
+    clusters: ReadonlyMap<string, Cluster>,
+    hosts: HostTable,
+    addresses: AddressTable,
+    endpoints: EndpointSet,
+    mesh: MeshConfig,
+  ) {
+    this.clusters = clusters
+    this.#hosts = hosts
+    this.#addresses = addresses
     this.#endpoints = endpoints
     this.#mesh = mesh
     this.blackHole = placeless('BlackHoleCluster', 'blackhole', 0, mesh.connectTimeoutMs, [], false)
@@ -52,10 +55,28 @@ export class Routes {
 
   /** `previous` lends its equal endpoints, so that counts and pools outlive the change. */
   static build(parts: RouteParts, previous?: Routes | null): Routes {
+    return runAtOnce(Routes.buildInSteps(parts, previous))
+  }
+
+  /** Nothing of `previous` changes before the last step. */
+  static *buildInSteps(parts: RouteParts, previous?: Routes | null): Steps<Routes> {
+    const { mesh, workload } = parts
     const endpoints = new EndpointSet(previous ? previous.#endpoints : null)
-    const routes = new Routes(parts, endpoints)
+    const rules = yield* DestinationRules.build(parts.destinationRules, workload, mesh.rootNamespace)
+    const built: ServiceCluster[] = []
+    for (const service of yield* sortInSteps(parts.services, precedence(workload.namespace))) {
+      built.push(...buildClusters(service, rules, parts, endpoints))
+      yield
+    }
+    const clusters = new Map<string, Cluster>()
+    for (const { cluster } of built) {
+      if (!clusters.has(cluster.name)) clusters.set(cluster.name, cluster)
+      yield
+    }
+    const hosts = yield* HostTable.build(built, workload.namespace, mesh.domain)
+    const addresses = yield* AddressTable.build(built, workload.addresses)
     endpoints.seal()
-    return routes
+    return new Routes(clusters, hosts, addresses, endpoints, mesh)
   }
 
   /**
@@ -168,12 +189,12 @@ function placeless(
 }
 
 /** The client's namespace first, then the oldest: who wins where two services claim the same. */
-function inOrder(services: readonly Service[], namespace: string): Service[] {
+function precedence(namespace: string): (x: Service, y: Service) => number {
   const own = ({ meta }: Service): number => (meta.namespace === namespace ? 0 : 1)
-  return services.toSorted(
-    (x, y) =>
-      own(x) - own(y) ||
-      x.meta.createdAt - y.meta.createdAt ||
-      (x.meta.namespace + x.meta.name < y.meta.namespace + y.meta.name ? -1 : 1),
-  )
+  return (x, y) =>
+    own(x) - own(y) ||
+    x.meta.createdAt - y.meta.createdAt ||
+    compareText(x.meta.namespace + x.meta.name, y.meta.namespace + y.meta.name)
 }
+
+const compareText = (x: string, y: string): number => (x < y ? -1 : x > y ? 1 : 0)

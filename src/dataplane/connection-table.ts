@@ -2,6 +2,7 @@
  * Every live connection of a worker. A connection is registered before it is authorized, so that a policy change cannot
  * slip between (architecture §2); it says nothing about what the policy is.
  */
+import type { Steps } from '../lifecycle/steps.ts'
 import type { Connection } from './connection.ts'
 
 export class ConnectionTable {
@@ -27,9 +28,13 @@ export class ConnectionTable {
     })
   }
 
-  /** After a new policy came into force: every opaque connection judges itself again. */
-  rejudge(): void {
-    for (const connection of [...this.#live]) connection.onPolicyChange?.()
+  /** A step for each live connection; those that come meanwhile are not visited, those that end neither. */
+  *inSteps(visit: (connection: Connection) => void): Steps<void> {
+    for (const connection of [...this.#live]) {
+      if (connection.closed) continue
+      visit(connection)
+      yield
+    }
   }
 
   /** Visits the connections of a direction; what is visited may end. */

@@ -33,9 +33,11 @@ export class Connection {
   sni = ''
   /** What policy may know about the connection; null until it is known. */
   context: ConnectionContext | null = null
+  /** Whether policy judges its requests one by one, or the connection as such. */
+  judgedAs: 'http' | 'tcp' | null = null
   /** Ends whatever serves the connection: drains it (true) or cuts it with a reason. Set by the serving step. */
   onDrain: (() => void) | null = null
-  /** Judges the connection again after a policy change; set by opaque (TCP) service. */
+  /** Judges what is under way again after a policy change; set by the serving step. */
   onPolicyChange: (() => void) | null = null
   closed = false
   /** Ended before anything served it: said once. */

@@ -1,15 +1,13 @@
 /**
- * Assembles a data thread and swaps what changes: a new snapshot is compiled aside and becomes the world by one pointer,
- * new secrets become new TLS contexts, and live connections are left alone but for those whose verdict flipped.
+ * Assembles a data thread and obeys the control thread: snapshots go to the succession of worlds, new secrets become new
+ * TLS contexts, and live connections are left alone but for those whose verdict flipped.
  */
 import { AccessLog } from '../telemetry/access-log.ts'
 import { TrafficMetrics } from '../telemetry/traffic-metrics.ts'
 import { TlsContexts } from '../tls/tls-contexts.ts'
 import type { SocketAddress } from '../address/socket-address.ts'
-import type { Snapshot } from '../discovery/snapshot.ts'
 import type { SecretSet } from '../identity/svid.ts'
 import type { Clock, Timer } from '../lifecycle/clock.ts'
-import { errorLine } from '../error.ts'
 import { KeyRing } from '../jwt/key-ring.ts'
 import { ConnectionTable } from './connection-table.ts'
 import type { DataPlane } from './data-plane.ts'
@@ -20,9 +18,9 @@ import { localAddress } from './local-address.ts'
 import { acceptOutbound } from './outbound/accept.ts'
 import { UpstreamPool } from './outbound/upstream-pool.ts'
 import { recheckTrust } from './recheck-trust.ts'
+import { Succession } from './succession.ts'
 import { TimerWheel } from './timer-wheel.ts'
 import { threadReport } from './thread-report.ts'
-import { buildWorld } from './world.ts'
 import type { FromWorker, ToWorker, WorkerInit } from './worker-protocol.ts'
 
 /** `transfer` moves buffers instead of copying them. */
@@ -33,12 +31,14 @@ export class DataThread {
   readonly #tell: Tell
   readonly #accessLog: AccessLog | null
   readonly #listeners: Listener[] = []
+  readonly #succession: Succession
   #idleCheck: Timer | null = null
 
   private constructor(plane: DataPlane, accessLog: AccessLog | null, tell: Tell) {
     this.#plane = plane
     this.#accessLog = accessLog
     this.#tell = tell
+    this.#succession = new Succession(plane, tell)
   }
 
   /** Resolves when every listener is bound; they close what comes before the first snapshot. */
@@ -64,7 +64,7 @@ export class DataThread {
   hear(message: ToWorker): void {
     switch (message.type) {
       case 'snapshot':
-        this.#applySnapshot(message.snapshot)
+        this.#succession.offer(message.snapshot)
         break
       case 'secrets':
         this.#applySecrets(message.secrets)
@@ -86,33 +86,6 @@ export class DataThread {
         void this.#close()
         break
     }
-  }
-
-  #applySnapshot(snapshot: Snapshot): void {
-    const plane = this.#plane
-    try {
-      plane.world = buildWorld(snapshot, plane.world, plane.keyRing)
-    } catch (error) {
-      // The world in force stays whole; the control thread says it aloud.
-      this.#tell({
-        type: 'notice',
-        level: 'warn',
-        message: `generation ${snapshot.generation} not applied: ${errorLine(error)}`,
-      })
-      return
-    }
-    this.#configureTls(snapshot)
-    plane.table.rejudge()
-    this.#tell({ type: 'applied', generation: snapshot.generation })
-  }
-
-  /** New handshakes obey meshMTLS; what the library refuses leaves the settings in force. */
-  #configureTls({ mesh }: Snapshot): void {
-    const { contexts, meshPool } = this.#plane
-    const update = contexts.configure(mesh.meshMtls.minProtocolVersion, mesh.meshMtls.cipherSuites)
-    if (!update.ok)
-      this.#tell({ type: 'notice', level: 'warn', message: `meshMTLS is not in force: ${update.reason}` })
-    else if (update.changed) meshPool.drainAll()
   }
 
   #applySecrets(secrets: SecretSet): void {
@@ -137,6 +110,7 @@ export class DataThread {
 
   async #close(): Promise<void> {
     this.#idleCheck?.cancel()
+    this.#succession.close()
     this.#plane.keyRing.close()
     for (const listener of this.#listeners) listener.close()
     this.#plane.table.destroy()

@@ -52,6 +52,8 @@ export interface DataplaneSettings {
   /** A worker's share. */
   readonly maxConnections: number
   readonly maxHandshakes: number
+  /** Longest slice of compiling a new configuration beside traffic; 0 = one step a slice. */
+  readonly sliceMs: number
   /** Where access log lines go is the main thread's business; workers only need to know whether to write them. */
   readonly accessLog: boolean
   readonly serverHeader: { readonly inbound: string; readonly outbound: string }

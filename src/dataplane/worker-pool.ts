@@ -10,6 +10,8 @@ import type { SecretSet } from '../identity/svid.ts'
 import type { KeySets } from '../jwt/key-source.ts'
 import type { Clock } from '../lifecycle/clock.ts'
 import type { DataplaneSettings } from './dataplane-settings.ts'
+import { packSnapshot } from './packed-snapshot.ts'
+import type { PackedSnapshot } from './packed-snapshot.ts'
 import type { FromWorker, ToWorker, WorkerInit } from './worker-protocol.ts'
 
 export class WorkerError extends MeshError<'ERR_WORKER_START'> {}
@@ -40,7 +42,7 @@ export class WorkerPool {
   readonly #answers = new Map<number, (answer: unknown) => void>()
   /** Told of each thread that has drained a direction, or died (null). */
   readonly #drained = new Set<(member: Member, direction: string | null) => void>()
-  #snapshot: Snapshot | null = null
+  #snapshot: PackedSnapshot | null = null
   #secrets: SecretSet | null = null
   #keySets: KeySets | null = null
   #nextQuestion = 1
@@ -72,8 +74,8 @@ export class WorkerPool {
   }
 
   setSnapshot(snapshot: Snapshot): void {
-    this.#snapshot = snapshot
-    this.#post({ type: 'snapshot', snapshot })
+    this.#snapshot = packSnapshot(snapshot, this.#snapshot)
+    this.#post({ type: 'snapshot', snapshot: this.#snapshot })
   }
 
   setSecrets(secrets: SecretSet): void {

@@ -1,10 +1,10 @@
 /** The messages between the control thread and a data worker. Values only: nothing is shared. */
 import type { SocketAddress } from '../address/socket-address.ts'
-import type { Snapshot } from '../discovery/snapshot.ts'
 import type { KeySets } from '../jwt/key-source.ts'
 import type { SecretSet } from '../identity/svid.ts'
 import type { SeriesCounts } from '../telemetry/traffic-metrics.ts'
 import type { DataplaneSettings } from './dataplane-settings.ts'
+import type { PackedSnapshot } from './packed-snapshot.ts'
 
 export interface WorkerInit {
   readonly index: number
@@ -12,7 +12,7 @@ export interface WorkerInit {
 }
 
 export type ToWorker =
-  | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
+  | { readonly type: 'snapshot'; readonly snapshot: PackedSnapshot }
   | { readonly type: 'secrets'; readonly secrets: SecretSet }
   /** Documents of all issuers, as fetched by the control thread. */
   | { readonly type: 'key-sets'; readonly sets: KeySets }
@@ -28,7 +28,7 @@ export type FromWorker =
       readonly address: SocketAddress
     }
   | { readonly type: 'ready' }
-  /** A snapshot is in force. */
+  /** A snapshot is in force, and what is under way was judged by it; once for each that comes into force. */
   | { readonly type: 'applied'; readonly generation: number }
   | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
   /** Whole access log lines, UTF-8, newline-terminated, batched; the buffer is transferred. */

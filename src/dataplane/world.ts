@@ -2,12 +2,13 @@
  * A snapshot compiled to lookups: what one request or connection reads, all of one generation. Built aside, swapped by
  * one pointer; nothing in it changes afterwards but the endpoints' in-flight counts.
  */
-import { compile } from '../authz/compile.ts'
+import { compileInSteps } from '../authz/compile.ts'
 import type { CompiledPolicy } from '../authz/compiled-policy.ts'
 import { Routes } from '../cluster/route.ts'
 import type { InboundPort, Snapshot } from '../discovery/snapshot.ts'
 import type { KeyRing } from '../jwt/key-ring.ts'
 import { RequestAuthenticationVerifier } from '../jwt/request-authentication-verifier.ts'
+import type { Steps } from '../lifecycle/steps.ts'
 
 export interface World {
   readonly snapshot: Snapshot
@@ -22,35 +23,43 @@ export interface World {
   readonly tokens: RequestAuthenticationVerifier
 }
 
-/** `previous` lends endpoints that did not change, with their counts and pools. */
-export function buildWorld(snapshot: Snapshot, previous: World | null, keyRing: KeyRing): World {
-  const { mesh } = snapshot
+/**
+ * `previous` lends what is compiled from equal parts, and endpoints that did not change, with their counts and pools; it
+ * stays as it is until the last step.
+ */
+export function* buildWorld(snapshot: Snapshot, previous: World | null, keyRing: KeyRing): Steps<World> {
+  const { generation, parts, requestAuthentications, tokenRefusals } = snapshot
+  const before = previous?.snapshot.parts
+  const { httpPolicy, tcpPolicy } =
+    previous !== null && before?.policy === parts.policy ? previous : yield* compilePolicies(snapshot)
+  // Equal rules keep their verifier, and with it what it has verified.
+  const tokens =
+    previous !== null && before?.tokens === parts.tokens
+      ? previous.tokens
+      : new RequestAuthenticationVerifier(requestAuthentications, tokenRefusals, keyRing)
+  yield
+  const routes =
+    previous !== null && before?.routing === parts.routing
+      ? previous.routes
+      : yield* Routes.buildInSteps(snapshot, previous?.routes)
+  const ports = new Map(snapshot.inboundPorts.map((port) => [port.port, port]))
+  return { snapshot, generation, httpPolicy, tcpPolicy, routes, ports, tokens }
+}
+
+function* compilePolicies(snapshot: Snapshot): Steps<Pick<World, 'httpPolicy' | 'tcpPolicy'>> {
+  const { mesh, authorizationPolicies } = snapshot
   const trust = { trustDomain: mesh.trustDomain, trustDomainAliases: mesh.trustDomainAliases }
   return {
-    snapshot,
-    generation: snapshot.generation,
-    httpPolicy: compile(snapshot.authorizationPolicies, { ...trust, protocol: 'http' }),
-    tcpPolicy: compile(snapshot.authorizationPolicies, { ...trust, protocol: 'tcp' }),
-    routes: Routes.build(snapshot, previous?.routes),
-    ports: new Map(snapshot.inboundPorts.map((port) => [port.port, port])),
-    tokens: tokenVerifier(snapshot, previous, keyRing),
+    httpPolicy: yield* compileInSteps(authorizationPolicies, { ...trust, protocol: 'http' }),
+    tcpPolicy: yield* compileInSteps(authorizationPolicies, { ...trust, protocol: 'tcp' }),
   }
 }
 
-/** Equal rules keep their verifier, and with it what it has verified. */
-function tokenVerifier(
-  snapshot: Snapshot,
-  previous: World | null,
-  keyRing: KeyRing,
-): RequestAuthenticationVerifier {
-  const { requestAuthentications, tokenRefusals } = snapshot
-  const same =
-    previous !== null &&
-    JSON.stringify([requestAuthentications, tokenRefusals]) ===
-      JSON.stringify([previous.snapshot.requestAuthentications, previous.snapshot.tokenRefusals])
-  return same
-    ? previous.tokens
-    : new RequestAuthenticationVerifier(requestAuthentications, tokenRefusals, keyRing)
+/** Whether connections that one world admits may be refused by the other. */
+export function judgesAlike(world: World, other: World): boolean {
+  const modes = ({ snapshot: { inboundPorts, defaultMtls } }: World): string =>
+    JSON.stringify([inboundPorts, defaultMtls])
+  return world.httpPolicy === other.httpPolicy && modes(world) === modes(other)
 }
 
 /** Whether a peer without mTLS is not served on a port (any more). */

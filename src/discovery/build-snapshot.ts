@@ -15,7 +15,7 @@ import type { Service } from '../policy/service.ts'
 import type { TokenRefusal } from '../policy/token-refusal.ts'
 import type { Workload } from '../policy/workload.ts'
 import { inboundPorts } from './inbound-ports.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { PartHashes, Snapshot } from './snapshot.ts'
 import { ruleIsVisible, visibleTo } from './visibility.ts'
 
 /** The whole mesh's configuration as decoded values. */
@@ -59,9 +59,21 @@ export function buildSnapshot(
     defaultMtls: modeOf(noPort),
     quarantine: config.quarantine,
   }
-  const hash = contentHash(content)
+  const parts = partHashes(content)
+  const { inboundPorts: ports, defaultMtls, quarantine } = content
+  const hash = contentHash([parts, ports, defaultMtls, quarantine])
   if (previous?.hash === hash) return previous
-  return { generation: (previous?.generation ?? 0) + 1, hash, ...content }
+  return { generation: (previous?.generation ?? 0) + 1, hash, parts, ...content }
+}
+
+/** Every field that one of them is compiled from belongs into it, or a change of that field would not come into force. */
+export function partHashes(content: Omit<Snapshot, 'generation' | 'hash' | 'parts'>): PartHashes {
+  const { mesh, workload, services, destinationRules, peerAuthentications } = content
+  return {
+    policy: contentHash([mesh, content.authorizationPolicies]),
+    tokens: contentHash([content.requestAuthentications, content.tokenRefusals]),
+    routing: contentHash([mesh, workload, services, destinationRules, peerAuthentications]),
+  }
 }
 
 /** Independent of the order of keys, and of where in a file an object stands. */

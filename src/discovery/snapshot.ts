@@ -21,11 +21,22 @@ export interface InboundPort {
   readonly service: { readonly hostname: string; readonly name: string; readonly namespace: string } | null
 }
 
+/** Hashes of what is compiled together: equal ones are compiled once. */
+export interface PartHashes {
+  /** AuthorizationPolicies, and the mesh settings they are read with. */
+  readonly policy: string
+  /** RequestAuthentications, refused ones too. */
+  readonly tokens: string
+  /** Services, rules and modes by which they are called. */
+  readonly routing: string
+}
+
 export interface Snapshot {
   /** Grows by one with every change that is a change. */
   readonly generation: number
   /** Hash of the content: equal content is no change. */
   readonly hash: string
+  readonly parts: PartHashes
   readonly mesh: MeshConfig
   readonly workload: Workload
   /** Only those that apply to the workload. */

@@ -14,6 +14,8 @@ export interface Clock {
   after(ms: number, task: () => void): Timer
   /** As `after`, repeatedly. */
   every(ms: number, task: () => void): Timer
+  /** Runs `task` once in the next turn of the event loop, when what came in meanwhile was looked at. */
+  soon(task: () => void): Timer
 }
 
 // setTimeout fires at once above 2^31-1 ms.
@@ -30,5 +32,9 @@ export const systemClock: Clock = {
     const handle = setInterval(task, Math.min(Math.max(ms, 1), longest))
     handle.unref()
     return { cancel: () => clearInterval(handle) }
+  },
+  soon(task) {
+    const handle = setImmediate(task)
+    return { cancel: () => clearImmediate(handle) }
   },
 }

@@ -2,6 +2,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { DestinationRules, portPolicy, type ChosenRule } from '../../src/cluster/destination-rule.ts'
+import { runAtOnce } from '../../src/lifecycle/steps.ts'
 import type { DestinationRule } from '../../src/policy/destination-rule.ts'
 import type { Workload } from '../../src/policy/workload.ts'
 import { client, destinationRule, meta, service, settings, traffic } from './mesh.ts'
@@ -23,7 +24,7 @@ const marked = (
   })
 
 const find = (rules: DestinationRule[], from: Workload = client): ChosenRule | null =>
-  new DestinationRules(rules, from, 'istio-system').find(app)
+  runAtOnce(DestinationRules.build(rules, from, 'istio-system')).find(app)
 
 const mark = (rules: DestinationRule[], from?: Workload): number | null =>
   find(rules, from)?.trafficPolicy?.connectTimeoutMs ?? null

@@ -6,27 +6,14 @@ import type { ThreadMetrics } from '../../src/dataplane/worker-protocol.ts'
 import type { Snapshot } from '../../src/discovery/snapshot.ts'
 import { Listener } from '../../src/dataplane/listener.ts'
 import { ManualClock } from '../support/manual-clock.ts'
-import { harnessSettings, meshConfig, web } from '../support/data-plane-harness.ts'
+import { harnessSettings, snapshotOf } from '../support/data-plane-harness.ts'
 import { dialWire } from '../support/wire-client.ts'
 import { echoApplication } from '../support/applications.ts'
 
 const timeout = 20_000
 
-const snapshot = (generation: number, mode: Snapshot['defaultMtls'] = 'PERMISSIVE'): Snapshot => ({
-  generation,
-  hash: String(generation),
-  mesh: meshConfig,
-  workload: web,
-  authorizationPolicies: [],
-  requestAuthentications: [],
-  tokenRefusals: [],
-  peerAuthentications: [],
-  destinationRules: [],
-  services: [],
-  inboundPorts: [],
-  defaultMtls: mode,
-  quarantine: [],
-})
+const snapshot = (generation: number, mode: Snapshot['defaultMtls'] = 'PERMISSIVE'): Snapshot =>
+  snapshotOf(generation, { defaultMtls: mode })
 
 class Events implements WorkerPoolEvents {
   readonly ports: { direction: string; port: number }[] = []

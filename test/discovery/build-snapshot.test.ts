@@ -56,6 +56,22 @@ test('equal content gives back the snapshot before; a moved line or a key order 
   assert.equal(contentHash({ a: 1, b: { c: 2, d: 3 } }), contentHash({ b: { d: 3, c: 2 }, a: 1 }))
 })
 
+test('a change moves the hash of the part that is compiled of it, and no other', () => {
+  const base = entry('api', '10.1.1.1') + deny('a', 'shop') + peer('default', '{mtls: {mode: STRICT}}')
+  const { parts } = build(base)
+  const moved = (text: string): string[] => {
+    const now = build(text).parts
+    return (Object.keys(parts) as (keyof typeof parts)[]).filter((part) => now[part] !== parts[part])
+  }
+  assert.deepEqual(moved(`# comment\n${base}`), [])
+  assert.deepEqual(moved(base.replace('10.1.1.1', '10.1.1.2')), ['routing'])
+  assert.deepEqual(moved(base.replace('STRICT', 'PERMISSIVE')), ['routing'])
+  assert.deepEqual(moved(base + deny('b', 'shop')), ['policy'])
+  assert.deepEqual(moved(base + deny('b', 'elsewhere')), [])
+  const mesh = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n'
+  assert.deepEqual(moved(`${base}---\n${mesh}data: {mesh: "trustDomain: other.td"}\n`), ['policy', 'routing'])
+})
+
 test('a label called origin is content', () => {
   assert.notEqual(contentHash({ labels: { origin: 'a' } }), contentHash({ labels: { origin: 'b' } }))
   const meta = (origin: string) => ({ meta: { origin, createdAt: 0, labels: { origin: 'x' } } })

@@ -8,6 +8,8 @@ import { defaultDeadlines } from '../../src/dataplane/dataplane-settings.ts'
 import type { DataplaneSettings, Deadlines } from '../../src/dataplane/dataplane-settings.ts'
 import type { FromWorker, ThreadMetrics } from '../../src/dataplane/worker-protocol.ts'
 import type { EndpointReport } from '../../src/dataplane/thread-report.ts'
+import { packSnapshot } from '../../src/dataplane/packed-snapshot.ts'
+import { partHashes } from '../../src/discovery/build-snapshot.ts'
 import type { InboundPort, Snapshot } from '../../src/discovery/snapshot.ts'
 import { defaultLimits } from '../../src/http1/message.ts'
 import type { Timer } from '../../src/lifecycle/clock.ts'
@@ -65,7 +67,7 @@ export const web: Workload = {
   addresses: ['127.0.0.1'],
 }
 
-export type SnapshotParts = Partial<Omit<Snapshot, 'mesh' | 'generation' | 'hash'>> & {
+export type SnapshotParts = Partial<Omit<Snapshot, 'mesh' | 'generation' | 'hash' | 'parts'>> & {
   readonly mesh?: Partial<MeshConfig>
 }
 
@@ -108,26 +110,16 @@ export class Harness {
 
   /** A snapshot of nothing but what is given comes into force. */
   apply(parts: SnapshotParts = {}): void {
-    this.#generation += 1
-    const { mesh, ...rest } = parts
-    const snapshot: Snapshot = {
-      generation: this.#generation,
-      hash: String(this.#generation),
-      mesh: { ...meshConfig, ...mesh },
-      workload: web,
-      authorizationPolicies: [],
-      requestAuthentications: [],
-      tokenRefusals: [],
-      peerAuthentications: [],
-      destinationRules: [],
-      services: [],
-      inboundPorts: [],
-      defaultMtls: 'PERMISSIVE',
-      quarantine: [],
-      ...rest,
-    }
-    this.thread.hear({ type: 'snapshot', snapshot: structuredClone(snapshot) })
+    this.offer(parts)
+    // Compiling goes on in turns of the loop, which are the clock's to give.
+    this.clock.advance(0)
     assert.deepEqual(this.told.at(-1), { type: 'applied', generation: this.#generation })
+  }
+
+  /** The same snapshot on its way: nothing of it is in force before the clock gives turns. */
+  offer(parts: SnapshotParts = {}): void {
+    this.#generation += 1
+    this.thread.hear({ type: 'snapshot', snapshot: packSnapshot(snapshotOf(this.#generation, parts)) })
   }
 
   identity(own: Issued, trustBundles: Record<string, string>): void {
@@ -206,6 +198,25 @@ export class Harness {
   }
 }
 
+export function snapshotOf(generation: number, parts: SnapshotParts = {}): Snapshot {
+  const { mesh, ...rest } = parts
+  const content = {
+    mesh: { ...meshConfig, ...mesh },
+    workload: web,
+    authorizationPolicies: [],
+    requestAuthentications: [],
+    tokenRefusals: [],
+    peerAuthentications: [],
+    destinationRules: [],
+    services: [],
+    inboundPorts: [],
+    defaultMtls: 'PERMISSIVE' as const,
+    quarantine: [],
+    ...rest,
+  }
+  return { generation, hash: String(generation), parts: partHashes(content), ...content }
+}
+
 export function harnessSettings(options: HarnessOptions = {}): DataplaneSettings {
   return {
     interception: 'NONE',
@@ -223,6 +234,7 @@ export function harnessSettings(options: HarnessOptions = {}): DataplaneSettings
     reusePort: false,
     maxConnections: 1000,
     maxHandshakes: 256,
+    sliceMs: 1,
     accessLog: true,
     serverHeader: { inbound: 'istio-envoy', outbound: 'envoy' },
     ...options.settings,

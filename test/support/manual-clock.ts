@@ -27,6 +27,21 @@ export class ManualClock implements Clock {
     return this.#add({ at: this.#now + ms, every: ms, task })
   }
 
+  soon(task: () => void): Timer {
+    return this.#add({ at: this.#now, every: null, task })
+  }
+
+  /** One turn of the event loop: what waits for it now, not what that puts off once more. */
+  turn(): void {
+    const due = [...this.#entries].filter(({ at, every }) => every === null && at <= this.#now)
+    for (const entry of due) if (this.#entries.delete(entry)) entry.task()
+  }
+
+  /** Moves time on and fires nothing: what falls due is late. */
+  skip(ms: number): void {
+    this.#now += ms
+  }
+
   /** How many timers are pending; a test that ends with more than it began has found a leak. */
   get pending(): number {
     return this.#entries.size

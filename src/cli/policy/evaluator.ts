@@ -52,6 +52,7 @@ export class Evaluator {
       now,
       after: (_: number, task: () => void) => soon(task),
       every: () => soon(() => undefined),
+      soon,
     }
     this.#workloads = new WorkloadPolicies(config, new KeyRing({ clock, refetch: () => undefined }))
   }

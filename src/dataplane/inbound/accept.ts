@@ -101,6 +101,7 @@ function serve(call: InboundCall, http: boolean, plane: DataPlane): void {
     connection.destination.port,
     sni,
   )
+  connection.judgedAs = http ? 'http' : 'tcp'
   if (http) serveInboundHttp(call, plane)
   else serveInboundTcp(call, plane)
 }

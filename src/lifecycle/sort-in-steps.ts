@@ -1,11 +1,10 @@
 /** Sorts a long list a piece at a time, so that other work can come between. Equal values keep their order. */
 
+import type { Steps } from './steps.ts'
+
 const piece = 256
 
-export function* sortInSteps<T>(
-  list: readonly T[],
-  compare: (x: T, y: T) => number,
-): Generator<void, readonly T[]> {
+export function* sortInSteps<T>(list: readonly T[], compare: (x: T, y: T) => number): Steps<readonly T[]> {
   let runs: T[][] = []
   for (let start = 0; start < list.length; start += piece) {
     runs.push(list.slice(start, start + piece).sort(compare))
@@ -25,7 +24,7 @@ function* mergeInSteps<T>(
   left: readonly T[],
   right: readonly T[],
   compare: (x: T, y: T) => number,
-): Generator<void, T[]> {
+): Steps<T[]> {
   const out: T[] = []
   let [i, j] = [0, 0]
   while (i < left.length || j < right.length) {
