@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { authorize, bind } from '../../src/authz/authorize.ts'
 import { compile } from '../../src/authz/compile.ts'
-import { explain, nearestMiss, type Explanation } from '../../src/authz/explain.ts'
+import { explain, type Explanation, type RuleAccount } from '../../src/authz/explain.ts'
+import { nearestMiss, type NearestMiss } from '../../src/authz/nearest-miss.ts'
 import { ConnectionContext, type RequestContext } from '../../src/authz/request-context.ts'
 import { parseIp, type Ip } from '../../src/address/ip.ts'
 import type { AuthorizationPolicy } from '../../src/policy/authorization-policy.ts'
@@ -153,10 +154,41 @@ test('explanations and verdicts agree on random cases', () => {
     assert.equal(decided?.policy ?? null, decision.policy, `seed ${seed}, case ${i}`)
     assert.equal(decided?.rule ?? null, decision.rule, `seed ${seed}, case ${i}`)
     if (miss !== null) assert.equal(decision.reason, 'no_allow_matched')
+    if (decision.reason === 'no_allow_matched') {
+      const expected = plainMiss(explain(compiled, context, asked).rules)
+      assert.deepEqual(miss, expected, `seed ${seed}, case ${i}`)
+      // Asked again what the connection settles is known already.
+      assert.deepEqual(nearestMiss(compiled, context, asked), expected, `seed ${seed}, case ${i}`)
+    }
   }
 })
 
 function askedOf({ method, path, pathWithQuery, host, headers, token }: PlainRequest): RequestContext {
   const query = pathWithQuery.slice(path.length)
   return request({ method, path, query, host, headers: headers.flat(), ...(token === null ? {} : { token }) })
+}
+
+/** The nearest miss found by reading every account: of each clause what came furthest, of the rules the nearest. */
+function plainMiss(rules: readonly RuleAccount[]): NearestMiss | null {
+  const misses = rules
+    .filter(({ set }) => set === 'allow')
+    .map(({ policy, rule, conditions }) => {
+      const clauses = Map.groupBy(conditions, ({ at }) => at.replace(/\[.*/, ''))
+      const best = [...clauses.values()].map((clause) => {
+        const alternatives = [...Map.groupBy(clause, ({ at }) => at).values()]
+        const lacks = (one: typeof clause): number => one.filter(({ met }) => !met).length
+        const whole = alternatives.find((one) => lacks(one) === 0)
+        const score = (one: typeof clause): number => (one.length - lacks(one)) * 1000 - lacks(one)
+        return whole ?? alternatives.reduce((most, one) => (score(one) > score(most) ? one : most))
+      })
+      const all = best.flat()
+      const failed = all.filter(({ met }) => !met)
+      return { policy, rule, met: all.length - failed.length, failed }
+    })
+    .filter(({ failed }) => failed.length > 0)
+  const [nearest] = misses.toSorted((x, y) => y.met - x.met || x.failed.length - y.failed.length)
+  const lacking = nearest?.failed[0]
+  if (nearest === undefined || lacking === undefined) return null
+  const { met: _, ...told } = lacking
+  return { policy: nearest.policy, rule: nearest.rule, ...told }
 }

@@ -1,6 +1,6 @@
 /** What `policy eval` says about a request: plain JSON, one line each. It holds verdicts and makes none. */
 import type { ShadowResult } from '../../authz/authorize.ts'
-import type { NearestMiss } from '../../authz/explain.ts'
+import type { NearestMiss } from '../../authz/nearest-miss.ts'
 
 export interface Answer {
   readonly allowed: boolean

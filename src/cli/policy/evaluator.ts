@@ -5,7 +5,7 @@
 import { audit, authorize, bind, shadow } from '../../authz/authorize.ts'
 import type { CompiledPolicy } from '../../authz/compiled-policy.ts'
 import type { Decision } from '../../authz/decision.ts'
-import { nearestMiss } from '../../authz/explain.ts'
+import { nearestMiss } from '../../authz/nearest-miss.ts'
 import { ConnectionContext, RequestContext } from '../../authz/request-context.ts'
 import { denial, isGrpc, localReply, tokenRefusal } from '../../dataplane/http/deny-response.ts'
 import type { LocalReply } from '../../dataplane/http/deny-response.ts'

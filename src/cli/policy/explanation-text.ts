@@ -1,5 +1,7 @@
 /** An explanation as text for people: the verdict, what decided it, and every rule with the conditions that failed. */
-import type { ConditionAccount, Explanation, NearestMiss, RuleAccount } from '../../authz/explain.ts'
+import type { ConditionAccount } from '../../authz/condition-account.ts'
+import type { Explanation, RuleAccount } from '../../authz/explain.ts'
+import type { NearestMiss } from '../../authz/nearest-miss.ts'
 import type { Answer } from './answer.ts'
 
 /** `explanation` is null where the engine was not asked. */
