@@ -31,6 +31,8 @@ export interface AccessLine {
   readonly policy: string | null
   readonly rule: number | null
   readonly decision: string | null
+  /** What dry-run policies would have said. */
+  readonly shadow: string | null
 }
 
 /** Enough for every check of the tour; a demo left running for days must not fill its memory. */

@@ -8,6 +8,8 @@ import type { Check } from './tour/check.ts'
 import { bothSidesKnowEachOther, certificatesNameTheirWorkload } from './tour/identities.ts'
 import { denyAllIsLive, denyBeatsAllow, getOnlyIsLive, suffixIsLive } from './tour/live-policy.ts'
 import { disableIsLive, permissiveServesBoth, strictIsLive } from './tour/peer-modes.ts'
+import { dryRunIsNoted } from './tour/dry-run.ts'
+import { refusalIsExplained } from './tour/explanation.ts'
 import { misspeltPolicyFailsClosed, noiseIsNamed } from './tour/quarantine.ts'
 import { rotationIsUnnoticed } from './tour/rotation.ts'
 import { wrongIdentityIsRefused } from './tour/secure-naming.ts'
@@ -18,6 +20,7 @@ import {
   strangersAreClosed,
 } from './tour/starting-policy.ts'
 import { tcpIsCarried } from './tour/tcp-echo.ts'
+import { tokensAreVerified } from './tour/tokens.ts'
 import { tapReadsPlaintext, wireIsEncrypted } from './tour/wire.ts'
 
 export const tour: readonly Check[] = [
@@ -37,6 +40,9 @@ export const tour: readonly Check[] = [
   getOnlyIsLive,
   suffixIsLive,
   denyBeatsAllow,
+  tokensAreVerified,
+  dryRunIsNoted,
+  refusalIsExplained,
   tcpIsCarried,
   noiseIsNamed,
   misspeltPolicyFailsClosed,

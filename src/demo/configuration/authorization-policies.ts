@@ -6,12 +6,16 @@ import type { Tier } from '../topology.ts'
 export const principalOf = ({ namespace, serviceAccount }: Tier): string =>
   `${trustDomain}/ns/${namespace}/sa/${serviceAccount}`
 
-const head = ({ name, namespace }: Tier, policy: string): string => `apiVersion: security.istio.io/v1
+const head = (
+  { name, namespace }: Tier,
+  policy: string,
+  metadata = '',
+): string => `apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata:
   name: ${policy}
   namespace: ${namespace}
-spec:
+${metadata}spec:
   selector:
     matchLabels:
       app: ${name}
@@ -53,6 +57,29 @@ export function allowPaths(server: Tier, paths: readonly string[]): string {
 
 export function denyPaths(server: Tier, paths: readonly string[]): string {
   return `${head(server, `${server.name}-deny`)}  action: DENY
+  rules:
+    - to:
+        - operation:
+            paths: [${paths.map((path) => `"${path}"`).join(', ')}]
+`
+}
+
+/** Whoever brings a token of this issuer. */
+export function allowBearers(server: Tier, issuer: string): string {
+  return `${head(server, server.name)}  action: ALLOW
+  rules:
+    - from:
+        - source:
+            requestPrincipals: ["${issuer}/*"]
+`
+}
+
+export const rehearsal = (server: Tier): string => `${server.name}-rehearsal`
+
+/** A DENY that is only tried: it decides nothing and is told in the access log. */
+export function rehearseDeny(server: Tier, paths: readonly string[]): string {
+  const annotation = '  annotations:\n    istio.io/dry-run: "true"\n'
+  return `${head(server, rehearsal(server), annotation)}  action: DENY
   rules:
     - to:
         - operation:

@@ -1,15 +1,19 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import {
+  allowBearers,
   allowMethods,
   allowPaths,
   denyAll,
   denyPaths,
   misspelt,
+  rehearseDeny,
 } from '../../../src/demo/configuration/authorization-policies.ts'
 import { fileNames, startingFiles } from '../../../src/demo/configuration/starting-files.ts'
 import { peerAuthentication } from '../../../src/demo/configuration/peer-authentications.ts'
+import { believeIssuer } from '../../../src/demo/configuration/request-authentications.ts'
 import { serviceEntry } from '../../../src/demo/configuration/service-entries.ts'
+import { TokenIssuer } from '../../../src/demo/token-issuer.ts'
 import { topology } from '../../../src/demo/topology.ts'
 import { applicablePolicies } from '../../../src/authz/applicable.ts'
 import { decodeResource } from '../../../src/policy/decode-resource.ts'
@@ -67,11 +71,15 @@ test('whatever the tour puts in place is understood, but for the one file that i
     address: '127.0.1.9',
     serviceAccount: 'x',
   }
+  const issuer = new TokenIssuer('https://issuer.test')
   const edits = [
     denyAll(backend),
     allowMethods(backend, ['GET']),
     allowPaths(backend, ['*/hello']),
     denyPaths(backend, ['/admin/*']),
+    allowBearers(backend, issuer.name),
+    believeIssuer(backend, issuer.name, issuer.jwks),
+    rehearseDeny(backend, ['/rehearsed']),
     peerAuthentication(frontend, 'DISABLE'),
     serviceEntry(claimed),
   ]
