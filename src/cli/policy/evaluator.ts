@@ -205,7 +205,7 @@ function refused(head: RequestHead, reply: LocalReply, reason: string, path: str
   return {
     allowed: false,
     status: reply.status,
-    body: head.method === 'HEAD' ? '' : reply.body,
+    body: head.method === 'HEAD' ? '' : reply.body.toString(),
     ...(isGrpc(head) && at >= 0 ? { grpcStatus: Number(reply.headers[at + 1]) } : {}),
     ...undecided,
     reason,

@@ -3,12 +3,14 @@
  * gRPC. It builds values; `Exchange.reply` sends them.
  */
 import type { RequestHead } from '../../http1/message.ts'
+import { httpDate } from './http-date.ts'
 
 export interface LocalReply {
   readonly status: number
   /** Without content-length, date and server, which the exchange adds. */
   readonly headers: readonly string[]
-  readonly body: string
+  /** Latin-1 text, or bytes. */
+  readonly body: string | Buffer
 }
 
 const accessDenied = 'RBAC: access denied'
@@ -43,10 +45,26 @@ export function localReply(
 ): LocalReply {
   if (isGrpc(head)) {
     const headers = ['content-type', 'application/grpc', 'grpc-status', grpcStatus(status)]
-    return { status: 200, headers: [...headers, 'grpc-message', encodeGrpcMessage(body), ...extra], body: '' }
+    if (body !== '') headers.push('grpc-message', encodeGrpcMessage(body))
+    return { status: 200, headers: [...headers, ...extra], body: '' }
   }
   return { status, headers: body === '' ? extra : ['content-type', 'text/plain', ...extra], body }
 }
+
+/** What is written behind the head: Latin-1 text or bytes; null = nothing. */
+export function bodyOf({ status, body }: LocalReply, head: RequestHead): string | Buffer | null {
+  if (body.length === 0 || bare(status) || head.method === 'HEAD') return null
+  return typeof body === 'string' && Buffer.byteLength(body) !== body.length ? Buffer.from(body) : body
+}
+
+/** Complete but for what the connection adds. */
+export function headersOf({ status, headers, body }: LocalReply, server: string): string[] {
+  const length = bare(status) ? [] : ['content-length', String(Buffer.byteLength(body))]
+  return [...length, ...headers, 'date', httpDate(), 'server', server]
+}
+
+/** These have no body and no length of one (RFC 9110 §8.6). */
+const bare = (status: number): boolean => status === 204 || status === 304
 
 /** `application/grpc` or `application/grpc+…`; `application/grpc-web` is plain HTTP. */
 export function isGrpc(head: RequestHead): boolean {

@@ -9,11 +9,12 @@ import { failureAnswers } from '../response-flag.ts'
 import type { Expiring, TimerWheel } from '../timer-wheel.ts'
 import { WheelTimer } from '../timer-wheel.ts'
 import type { LocalReply } from './deny-response.ts'
-import { localReply } from './deny-response.ts'
+import { bodyOf, headersOf, localReply } from './deny-response.ts'
 import { ExchangeFields } from './exchange-fields.ts'
 import type { ResponseRewrite } from './headers.ts'
 import { rewriteInterim, rewriteResponse, safeTrailers, upgrades } from './headers.ts'
-import { httpDate } from './http-date.ts'
+import { HeldBody } from './held-body.ts'
+import type { Gathering } from './held-body.ts'
 import { reasonPhrase } from './reason-phrase.ts'
 import type { Dial, Downstream, ResponseListener, Upstream, Upstreams, Waiter } from './sides.ts'
 import { Pause } from './sides.ts'
@@ -41,11 +42,13 @@ const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 export class Exchange extends ExchangeFields implements ResponseListener, Waiter, Expiring {
   readonly downstream: Downstream
   finished = false
+  /** What becomes of the headers of whatever response the client gets. Set before anybody answers. */
+  editResponse: (headers: string[]) => string[] = same
   #upstream: Upstream | null = null
   #target: UpstreamTarget | null = null
   #forwardTarget = ''
   #forwardHeaders: readonly string[] = []
-  #held: Buffer[] | null = null
+  #held: HeldBody | null = null
   #requestDone = false
   #requestTrailers: string[] | null = null
   #bodySent = false
@@ -71,10 +74,6 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
     return !this.finished && this.#upstream === null && this.#target !== null
   }
 
-  get responseStarted(): boolean {
-    return this.#responseStarted
-  }
-
   /** Answers without an upstream; nothing happens when a response is under way or the client is gone. */
   reply(reply: LocalReply, details: string, flag: ResponseFlag | null): void {
     if (this.finished || this.#responseStarted) return
@@ -84,17 +83,37 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
     this.responseCodeDetails = details
     this.#responseStarted = true
     this.#responseDone = true
-    const length = Buffer.byteLength(reply.body)
-    const headers = ['content-length', String(length), ...reply.headers]
-    headers.push('date', httpDate(), 'server', this.downstream.serverHeader)
+    const body = bodyOf(reply, this.head)
+    const headers = this.editResponse(headersOf(reply, this.downstream.serverHeader))
     const reusable = this.#restIsSmall()
-    this.downstream.respond(reply.status, reasonPhrase(reply.status), headers, Framing.Length, reusable)
-    if (length > 0 && this.head.method !== 'HEAD') {
-      if (length === reply.body.length) this.downstream.text(reply.body)
-      else this.downstream.body(Buffer.from(reply.body))
-      this.bytesSent += length
+    const framing = body === null ? Framing.None : Framing.Length
+    this.downstream.respond(reply.status, reasonPhrase(reply.status), headers, framing, reusable)
+    if (body !== null) {
+      if (typeof body === 'string') this.downstream.text(body)
+      else this.downstream.body(body)
+      this.bytesSent += body.length
     }
     this.#finish(reusable)
+  }
+
+  /**
+   * Reads the body into memory before `forward`, which will send it, for as long as `hear` wants more; it may be heard
+   * before this returns. A client that waits for leave to send gets it: true then, and upstream is not to be asked again.
+   */
+  gather(hear: Gathering): boolean {
+    if (this.finished) return false
+    this.#held ??= new HeldBody()
+    if (!this.#held.gather(hear, this.#requestDone)) return false
+    this.downstream.resume(Pause.Undecided)
+    if (!this.head.expectContinue || this.bytesReceived > 0) return false
+    this.downstream.interim(100, 'Continue', [])
+    if (!this.downstream.feeding) this.downstream.flush()
+    return true
+  }
+
+  /** A copy of the first bytes of what was gathered. */
+  gathered(most: number): Buffer {
+    return (this.#held ?? new HeldBody()).first(most)
   }
 
   /**
@@ -123,9 +142,10 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
       this.#upstream.body(chunk)
       return
     }
-    this.#held ??= []
-    this.#held.push(chunk)
-    this.downstream.pause(Pause.Undecided)
+    this.#held ??= new HeldBody()
+    const more = this.#held.push(chunk)
+    // Nothing is held any more when what was heard led to an answer.
+    if (!more && this.#held !== null) this.downstream.pause(Pause.Undecided)
   }
 
   onRequestEnd(trailers: string[] | null): void {
@@ -138,6 +158,7 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
     }
     this.#requestTrailers = trailers === null ? null : safeTrailers(trailers)
     this.#upstream?.end(this.#requestTrailers)
+    this.#held?.end()
   }
 
   /** The input at hand is used up. */
@@ -175,10 +196,9 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
   onStreamIdle(): void {
     this.flag('SI')
     this.#impatient = true
+    const status = this.#requestDone ? 504 : 408
     if (this.#responseStarted) this.#cut('stream_idle_timeout')
-    else if (this.#requestDone)
-      this.reply(localReply(this.head, 504, 'stream timeout'), 'stream_idle_timeout', null)
-    else this.reply(localReply(this.head, 408, 'stream timeout'), 'stream_idle_timeout', null)
+    else this.reply(localReply(this.head, status, 'stream timeout'), 'stream_idle_timeout', null)
   }
 
   /** The request's own time is up; never retried. */
@@ -208,11 +228,10 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
       this.reply(localReply(this.head, 500, 'internal error'), 'unsafe_request_header', null)
       return
     }
-    const held = this.#held
-    if (held !== null) {
-      this.#held = null
+    if (this.#held !== null) {
       this.#bodySent = true
-      for (const chunk of held) upstream.body(chunk)
+      this.#held.release((piece) => upstream.body(piece))
+      this.#held = null
     }
     if (this.#requestDone) upstream.end(this.#requestTrailers)
     if (this.#halfClosed) upstream.halfClose()
@@ -243,7 +262,7 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
     this.responseCodeDetails = 'via_upstream'
     this.responseHeaders = head.headers
     this.#responseStarted = true
-    const headers = rewriteResponse(head, target.response, this.upstreamServiceTimeMs)
+    const headers = this.editResponse(rewriteResponse(head, target.response, this.upstreamServiceTimeMs))
     this.downstream.respond(head.status, head.reason, headers, head.framing, true)
   }
 
@@ -321,7 +340,7 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
     this.#responseStarted = true
     this.#tunnel = true
     this.#requestDone = this.#halfClosed
-    const headers = rewriteInterim(head)
+    const headers = this.editResponse(rewriteInterim(head))
     headers.push('connection', 'upgrade', 'upgrade', 'websocket')
     this.downstream.startTunnel(101, head.reason, headers)
   }
@@ -377,3 +396,5 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
     this.downstream.exchangeDone(reusable)
   }
 }
+
+const same = (headers: string[]): string[] => headers
