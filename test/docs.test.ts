@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { ports } from '../src/bootstrap/ports.ts'
 import { decodeResource } from '../src/policy/decode-resource.ts'
+import { decodeAuthorizer } from '../src/policy/extension-provider.ts'
 import { defaultMeshConfig } from '../src/policy/decode-mesh-config.ts'
 import { readDocuments } from '../src/policy/read-documents.ts'
 import { responseFlags } from '../src/dataplane/response-flag.ts'
@@ -182,6 +183,17 @@ const decoded: [heading: string, kind: string, spec: object][] = [
   ['### trafficPolicy', 'DestinationRule', inTraffic(unknown)],
   ['### tls', 'DestinationRule', inTraffic({ tls: unknown })],
 ]
+
+test('every field of an external authorizer is in docs/policy.md with the test that shows it', () => {
+  const rows = fieldRows('## External authorizers: CUSTOM')
+  const written = new Set(rows.flatMap(({ fields }) => fields))
+  for (const kind of ['http', 'grpc'] as const) {
+    const found = decodeAuthorizer(kind, unknown, '')
+    const [, list] = /expected one of ([\w, ]+)$/.exec(found.ok ? '' : found.reason) ?? []
+    assert.deepEqual(missing(list?.split(', ') ?? assert.fail(), written), [], kind)
+  }
+  for (const { fields, shownBy } of rows) assert.match(shownBy, /“/, fields.join(', '))
+})
 
 function fieldsKnown(kind: string, spec: object): string[] {
   const group = kind === 'DestinationRule' ? 'networking.istio.io' : 'security.istio.io'

@@ -5,6 +5,7 @@
 import { packSnapshot, unpackSnapshot } from '../../src/dataplane/packed-snapshot.ts'
 import { buildWorld, type World } from '../../src/dataplane/world.ts'
 import type { PartHashes, Snapshot } from '../../src/discovery/snapshot.ts'
+import { ExtAuthzProviders } from '../../src/ext-authz/providers.ts'
 import { KeyRing } from '../../src/jwt/key-ring.ts'
 import { systemClock, type Clock } from '../../src/lifecycle/clock.ts'
 import { runSliced, type Steps } from '../../src/lifecycle/steps.ts'
@@ -56,7 +57,7 @@ export function worldOf(
   function* build(): Steps<World> {
     const snapshot = yield* unpackSnapshot(packed, before?.snapshot ?? null)
     note('read')
-    const world = yield* buildWorld(snapshot, before, keyRing)
+    const world = yield* buildWorld(snapshot, before, worldParts)
     note('compile')
     return world
   }
@@ -71,7 +72,12 @@ export function worldOf(
   })
 }
 
-const keyRing = new KeyRing({ clock: systemClock, refetch: () => undefined })
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+const worldParts = {
+  keyRing: new KeyRing({ clock: systemClock, refetch: () => undefined }),
+  authorizers: new ExtAuthzProviders({ clock: systemClock, log: silent }),
+  routed: { random: Math.random, protection: () => null },
+}
 
 /** Linux brings a running thread's own account up to date only when it sums up the process: without that, ticks of 4 ms. */
 function threadCpuMs(): number {

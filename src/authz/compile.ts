@@ -10,7 +10,8 @@ import { BindCache, type Asked } from './bind-cache.ts'
 import { compileRule } from './compile-rule.ts'
 import type { CompiledPolicy, RuleSets } from './compiled-policy.ts'
 import { CompiledRule, type LostRule } from './compiled-rule.ts'
-import { customProvider, type ProviderKind } from './custom-provider.ts'
+import { customProvider, type CustomProvider, type ProviderKind } from './custom-provider.ts'
+import type { CustomOutcome } from './custom-outcome.ts'
 import type { Decision, DecisionReason } from './decision.ts'
 import { grant } from './permit.ts'
 import { RuleSet } from './rule-set.ts'
@@ -78,7 +79,7 @@ class Drafts {
   readonly options: CompileOptions
   readonly bundle: readonly string[]
   /** The one authorizer of CUSTOM policies, or why there is none to ask. */
-  readonly provider: ReturnType<typeof customProvider>
+  readonly provider: CustomProvider
   readonly custom: Draft[] = []
   readonly audit: Draft[] = []
   readonly deny: Draft[] = []
@@ -89,14 +90,15 @@ class Drafts {
   constructor(policies: readonly AuthorizationPolicy[], options: CompileOptions) {
     this.options = options
     this.bundle = [options.trustDomain, ...options.trustDomainAliases]
-    this.provider = customProvider(policies, options)
+    this.provider = customProvider(policies, options.providers)
   }
 
   add(policy: AuthorizationPolicy): void {
     if (policy.quarantined !== null) this.deny.push({ id: ruleId(policy, 0), policy, index: null })
     else if (policy.action === 'CUSTOM') {
-      if (this.provider === 'nobody asks') this.deny.push({ id: ruleId(policy, 0), policy, index: null })
-      else if (this.provider !== 'not enforced') addRules(this.custom, policy)
+      if (this.provider.state === 'nobody asks')
+        this.deny.push({ id: ruleId(policy, 0), policy, index: null })
+      else addRules(this.custom, policy)
     } else if (policy.action === 'AUDIT') addRules(this.audit, policy)
     else if (policy.action === 'DENY') addRules(policy.dryRun ? this.shadowDeny : this.deny, policy)
     else addRules(policy.dryRun ? this.shadowAllow : this.allow, policy)
@@ -145,7 +147,7 @@ function compileDraft(
   }
   const { clauses } = parts
   if (policy.action === 'CUSTOM') {
-    const outcome = customOutcome(policy.provider ?? '', name, index, id, provider === 'bad')
+    const outcome = customOutcome(policy.provider ?? '', name, index, id, provider)
     return new CompiledRule(id, name, index, outcome.refusal, outcome, clauses)
   }
   if (policy.action === 'AUDIT' || policy.dryRun)
@@ -154,9 +156,17 @@ function compileDraft(
   return new CompiledRule(id, name, index, decision, null, clauses)
 }
 
-function customOutcome(provider: string, name: string, index: number, id: string, bad: boolean) {
-  const ruleId = bad ? `${id}-deny-due-to-bad-CUSTOM-action` : id
-  return { provider, ruleId, refusal: bad ? denied('bad_custom_provider', name, index, ruleId) : null }
+function customOutcome(
+  provider: string,
+  policy: string,
+  rule: number,
+  id: string,
+  found: CustomProvider,
+): CustomOutcome {
+  if (found.state === 'good') return { provider, kind: found.kind, policy, rule, ruleId: id, refusal: null }
+  const ruleId = `${id}-deny-due-to-bad-CUSTOM-action`
+  const refusal = denied('bad_custom_provider', policy, rule, ruleId)
+  return { provider, kind: null, policy, rule, ruleId, refusal }
 }
 
 const ruleId = ({ meta }: AuthorizationPolicy, index: number): string =>

@@ -9,17 +9,16 @@ export type ProviderKind = 'http' | 'grpc'
 
 /**
  * `good`: matching requests are for the one named provider. `bad`: it is unknown, or several are named, and matching
- * requests are denied. `not enforced`: an HTTP provider on TCP (trap 34). `nobody asks`: the caller has no providers.
+ * requests are denied. `nobody asks`: the caller has no providers.
  */
+export type CustomProvider =
+  { readonly state: 'good'; readonly kind: ProviderKind } | { readonly state: 'bad' | 'nobody asks' }
+
 export function customProvider(
   policies: readonly AuthorizationPolicy[],
-  options: {
-    readonly protocol: 'http' | 'tcp'
-    readonly providers?: ReadonlyMap<string, ProviderKind>
-  },
-): 'good' | 'bad' | 'not enforced' | 'nobody asks' {
-  const { providers, protocol } = options
-  if (providers === undefined) return 'nobody asks'
+  providers: ReadonlyMap<string, ProviderKind> | undefined,
+): CustomProvider {
+  if (providers === undefined) return { state: 'nobody asks' }
   const names = new Set(
     policies
       .filter(({ action, quarantined }) => action === 'CUSTOM' && quarantined === null)
@@ -27,6 +26,5 @@ export function customProvider(
   )
   const [name = ''] = names
   const kind = providers.get(name)
-  if (names.size > 1 || kind === undefined) return 'bad'
-  return kind === 'http' && protocol === 'tcp' ? 'not enforced' : 'good'
+  return names.size > 1 || kind === undefined ? { state: 'bad' } : { state: 'good', kind }
 }

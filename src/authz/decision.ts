@@ -14,6 +14,14 @@ export type DecisionReason =
   | 'quarantined_policy'
   /** A CUSTOM rule matched whose provider cannot be asked. */
   | 'bad_custom_provider'
+  /** The provider of a CUSTOM rule said no. */
+  | 'custom_denied'
+  /** It gave no answer that can be used, and does not fail open. */
+  | 'custom_error'
+  /** The body is longer than it may be shown. */
+  | 'custom_body_too_large'
+  /** It would be asked about requests, and these are carried unread (HTTP/2). */
+  | 'custom_unread'
 
 export interface Decision {
   readonly allowed: boolean

@@ -74,6 +74,11 @@ export function sidecarMetrics({ workers, config, secrets, accessLog }: MetricSo
     help: 'Connections closed before any chain served them, by reason',
     read: () => refusals(threads),
   })
+  counter({
+    name: 'sallyport_authorizer_checks_total',
+    help: 'Questions to the authorizers of CUSTOM policies, by provider and result',
+    read: () => checks(threads),
+  })
   gauge({
     name: 'sallyport_event_loop_delay_p99_seconds',
     help: 'Worst data thread since the last scrape',
@@ -110,6 +115,25 @@ function refusals(threads: readonly ThreadMetrics[]): { labels: { reason: string
       total.set(reason, (total.get(reason) ?? 0) + count)
   }
   return [...total].map(([reason, value]) => ({ labels: { reason }, value }))
+}
+
+/** A provider whose settings changed begins anew. */
+function checks(
+  threads: readonly ThreadMetrics[],
+): { labels: { provider: string; result: string }; value: number }[] {
+  const total = new Map<string, Record<string, number>>()
+  for (const { authorizers } of threads) {
+    for (const [provider, counted] of Object.entries(authorizers)) {
+      const { allowed, denied, errors, failedOpen, cancelled } = counted
+      const results = { allowed, denied, error: errors - failedOpen, failed_open: failedOpen, cancelled }
+      const sums = total.get(provider) ?? {}
+      for (const [result, count] of Object.entries(results)) sums[result] = (sums[result] ?? 0) + count
+      total.set(provider, sums)
+    }
+  }
+  return [...total].flatMap(([provider, sums]) =>
+    Object.entries(sums).map(([result, value]) => ({ labels: { provider, result }, value })),
+  )
 }
 
 function expirySeconds(secrets: SecretSet): number {

@@ -2,8 +2,11 @@
  * What one data thread owns and every step of both itineraries is handed: the world in force, trust, the tables and the
  * places where things are told. A bundle of references; it does nothing itself.
  */
+import type { ExtAuthzProviders } from '../ext-authz/providers.ts'
+import type { RoutedAuthorizers } from '../ext-authz/routed-authorizer.ts'
 import type { KeyRing } from '../jwt/key-ring.ts'
 import type { Clock } from '../lifecycle/clock.ts'
+import type { Turnstile } from '../lifecycle/turnstile.ts'
 import type { TlsContexts } from '../tls/tls-contexts.ts'
 import type { AccessRecord } from '../telemetry/access-record.ts'
 import type { TrafficMetrics } from '../telemetry/traffic-metrics.ts'
@@ -22,6 +25,12 @@ export interface DataPlane {
   readonly contexts: TlsContexts
   /** Issuers' keys, as the control thread last sent them. */
   readonly keyRing: KeyRing
+  /** Authorizers that CUSTOM policies ask. */
+  readonly authorizers: ExtAuthzProviders
+  /** Where they are and how they are spoken to. */
+  readonly routed: RoutedAuthorizers
+  /** Questions to them about connections that are served already, after a change of policy. */
+  readonly askedAgain: Turnstile
   readonly table: ConnectionTable
   /** Connections to the application, and to endpoints: never shared, since they carry different trust. */
   readonly applicationPool: UpstreamPool

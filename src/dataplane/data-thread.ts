@@ -8,7 +8,11 @@ import { TlsContexts } from '../tls/tls-contexts.ts'
 import type { SocketAddress } from '../address/socket-address.ts'
 import type { SecretSet } from '../identity/svid.ts'
 import type { Clock, Timer } from '../lifecycle/clock.ts'
+import { ExtAuthzProviders } from '../ext-authz/providers.ts'
 import { KeyRing } from '../jwt/key-ring.ts'
+import type { Log } from '../lifecycle/log.ts'
+import { Turnstile } from '../lifecycle/turnstile.ts'
+import { authorizerTrust } from './authorizer-trust.ts'
 import { ConnectionTable } from './connection-table.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { DataplaneSettings } from './dataplane-settings.ts'
@@ -112,6 +116,7 @@ export class DataThread {
     this.#idleCheck?.cancel()
     this.#succession.close()
     this.#plane.keyRing.close()
+    const authorizersClosed = this.#plane.authorizers.close()
     for (const listener of this.#listeners) listener.close()
     this.#plane.table.destroy()
     this.#plane.meshPool.destroyAll()
@@ -119,7 +124,7 @@ export class DataThread {
     this.#plane.wheel.close()
     // What was cut tells its end a little later: its record belongs to the log as well.
     const { table } = this.#plane
-    await Promise.all([table.empty('inbound'), table.empty('outbound')])
+    await Promise.all([table.empty('inbound'), table.empty('outbound'), authorizersClosed])
     await new Promise((resolve) => setImmediate(resolve))
     this.#accessLog?.flush()
     this.#tell({ type: 'closed' })
@@ -177,17 +182,24 @@ async function makePlane(
     maxPending: 1_000_000,
     probeAfterMs: 1000,
   }
+  const contexts = new TlsContexts({
+    minVersion: 'TLSv1.2',
+    cipherSuites: [],
+    clock,
+    readFile: await fileReader(),
+  })
   return {
     settings,
     clock,
     wheel,
-    contexts: new TlsContexts({
-      minVersion: 'TLSv1.2',
-      cipherSuites: [],
-      clock,
-      readFile: await fileReader(),
-    }),
+    contexts,
     keyRing: new KeyRing({ clock, refetch: (source) => tell({ type: 'refetch-keys', source }) }),
+    authorizers: new ExtAuthzProviders({ clock, log: noticeLog(tell) }),
+    routed: {
+      random: Math.random,
+      protection: authorizerTrust(contexts, settings.deadlines.handshakeMs),
+    },
+    askedAgain: new Turnstile(64),
     table: new ConnectionTable(),
     applicationPool: new UpstreamPool(pool),
     meshPool: new UpstreamPool(pool),
@@ -210,6 +222,17 @@ async function makePlane(
         message: `fault: ${error instanceof Error ? error.stack : String(error)}`,
       }),
   }
+}
+
+/** Log lines of rooms below, on their way to the control thread. */
+function noticeLog(tell: Tell): Log {
+  const at =
+    (level: 'info' | 'warn'): Log['info'] =>
+    (message, fields = {}) => {
+      const told = Object.entries(fields).map(([name, value]) => `${name} ${JSON.stringify(value)}`)
+      tell({ type: 'notice', level, message: [message, ...told].join(', ') })
+    }
+  return { info: at('info'), warn: at('warn'), error: at('warn') }
 }
 
 // The C library is loaded only where interception asks for it.

@@ -9,7 +9,7 @@ import { runSliced, type Steps } from '../lifecycle/steps.ts'
 import type { Connection } from './connection.ts'
 import type { DataPlane } from './data-plane.ts'
 import { unpackSnapshot, type PackedSnapshot } from './packed-snapshot.ts'
-import { buildWorld, judgesAlike, type World } from './world.ts'
+import { askedAuthorizer, buildWorld, judgesAlike, type World } from './world.ts'
 import type { FromWorker } from './worker-protocol.ts'
 
 /** Changes that come faster than they can be compiled must not keep all of them out of force for longer than this. */
@@ -88,11 +88,14 @@ export class Succession {
     const plane = this.#plane
     const before = plane.world
     const snapshot = yield* unpackSnapshot(packed, before?.snapshot ?? null)
-    const world = yield* buildWorld(snapshot, before, plane.keyRing)
+    const world = yield* buildWorld(snapshot, before, plane)
     const alike = before !== null && judgesAlike(world, before)
     if (!alike) yield* plane.table.inSteps((connection) => bindAhead(connection, world))
     this.#swapped = true
     plane.world = world
+    plane.authorizers.use(world.authorizers)
+    // Its client is loaded before a request waits for it.
+    askedAuthorizer(world)?.prepare()
     this.#configureTls(world)
     if (!alike) yield* plane.table.inSteps((connection) => this.#judgeAgain(connection))
   }

@@ -1,5 +1,6 @@
 /** A data thread's answers to the control thread: plain copies of what it counted. It resets nothing but the delay gauge. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { ProviderCounters } from '../ext-authz/provider.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { Listener } from './listener.ts'
 import type { ThreadMetrics } from './worker-protocol.ts'
@@ -38,10 +39,18 @@ function metrics(plane: DataPlane, listeners: readonly Listener[]): ThreadMetric
     handshakes: plane.handshakes,
     overflowedSeries: plane.metrics.overflowed,
     generation: plane.world?.generation ?? 0,
+    authorizers: authorizers(plane),
     pools: { application: plane.applicationPool.counts(), mesh: plane.meshPool.counts() },
     loopDelayP99Ms,
     heapUsedBytes: process.memoryUsage().heapUsed,
   }
+}
+
+function authorizers({ authorizers }: DataPlane): ThreadMetrics['authorizers'] {
+  const counters: Record<string, ProviderCounters> = {}
+  for (const [name, found] of authorizers.inForce.all)
+    if (found.ok) counters[name] = { ...found.provider.counters }
+  return counters
 }
 
 function clusters(plane: DataPlane): EndpointReport[] {

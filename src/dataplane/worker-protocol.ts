@@ -1,5 +1,6 @@
 /** The messages between the control thread and a data worker. Values only: nothing is shared. */
 import type { SocketAddress } from '../address/socket-address.ts'
+import type { ProviderCounters } from '../ext-authz/provider.ts'
 import type { KeySets } from '../jwt/key-source.ts'
 import type { SecretSet } from '../identity/svid.ts'
 import type { SeriesCounts } from '../telemetry/traffic-metrics.ts'
@@ -49,6 +50,7 @@ export interface ThreadMetrics {
   readonly handshakes: number
   readonly overflowedSeries: number
   readonly generation: number
+  readonly authorizers: Readonly<Record<string, ProviderCounters>>
   readonly pools: Readonly<
     Record<'application' | 'mesh', { readonly open: number; readonly idle: number; readonly pending: number }>
   >

@@ -50,12 +50,16 @@ function names(headers: readonly string[]): ReadonlySet<string> {
   return new Set(headers.filter((_, index) => index % 2 === 0))
 }
 
-function without(headers: readonly string[], gone: ReadonlySet<string>): string[] {
-  if (gone.size === 0) return [...headers]
+/** Applications behind CGI-like gateways read `_` as `-`: a client's other spelling would stand beside what was set. */
+const dashed = (name: string): string => name.replaceAll('_', '-')
+
+function without(headers: readonly string[], listed: ReadonlySet<string>): string[] {
+  if (listed.size === 0) return [...headers]
+  const gone = new Set([...listed].map(dashed))
   const kept: string[] = []
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string
-    if (!gone.has(name)) kept.push(name, headers[i + 1] as string)
+    if (!gone.has(dashed(name))) kept.push(name, headers[i + 1] as string)
   }
   return kept
 }

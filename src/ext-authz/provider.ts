@@ -67,6 +67,14 @@ export class Provider {
     this.#load = load
   }
 
+  /** Loads the protocol before anybody waits for it. */
+  prepare(): void {
+    if (this.#closed) return
+    this.#ask ??= this.#load(this.settings)
+    // A check that needs it will meet the same failure, and say so.
+    this.#ask.catch(() => undefined)
+  }
+
   /** Never rejects. `signal` = nobody waits for the answer any more. */
   async check(subject: CheckSubject, signal: AbortSignal | null = null): Promise<CheckOutcome> {
     this.counters.checks += 1

@@ -7,7 +7,7 @@ import type { Clock } from '../lifecycle/clock.ts'
 import type { Log } from '../lifecycle/log.ts'
 import type { AuthorizerSettings } from '../policy/extension-provider.ts'
 import type { ExtensionProvider } from '../policy/mesh-config.ts'
-import type { ResolveAuthorizer } from './authorizer-target.ts'
+import type { AuthorizerPlaces, ResolveAuthorizer } from './authorizer-target.ts'
 import type { Ask } from './provider.ts'
 import { Provider } from './provider.ts'
 
@@ -15,10 +15,37 @@ import { Provider } from './provider.ts'
 export type FoundProvider =
   { readonly ok: true; readonly provider: Provider } | { readonly ok: false; readonly reason: string }
 
+/** The authorizers of one generation, by name. */
+export class AuthorizerSet {
+  /** Name and what is known about it, for status pages and metrics. */
+  readonly all: ReadonlyMap<string, FoundProvider>
+  /** Where the good ones are found now. */
+  readonly places: ReadonlyMap<Provider, AuthorizerPlaces>
+
+  constructor(
+    all: ReadonlyMap<string, FoundProvider> = new Map(),
+    places: ReadonlyMap<Provider, AuthorizerPlaces> = new Map(),
+  ) {
+    this.all = all
+    this.places = places
+  }
+
+  find(name: string): FoundProvider {
+    return this.all.get(name) ?? bad('no such extension provider')
+  }
+
+  /** Of the good ones; for `compile`, to which any other name is a bad provider. */
+  get kinds(): ReadonlyMap<string, 'http' | 'grpc'> {
+    const kinds = new Map<string, 'http' | 'grpc'>()
+    for (const [name, found] of this.all) if (found.ok) kinds.set(name, found.provider.settings.kind)
+    return kinds
+  }
+}
+
 export class ExtAuthzProviders {
   readonly #clock: Clock
   readonly #log: Log
-  #byName: ReadonlyMap<string, FoundProvider> = new Map()
+  #inForce = new AuthorizerSet()
   #closed = false
 
   constructor(deps: { readonly clock: Clock; readonly log: Log }) {
@@ -26,68 +53,63 @@ export class ExtAuthzProviders {
     this.#log = deps.log
   }
 
-  /** Providers that went are closed once their checks are over. */
-  update(configured: readonly ExtensionProvider[], resolve: ResolveAuthorizer): void {
+  get inForce(): AuthorizerSet {
+    return this.#inForce
+  }
+
+  /** Changes nothing yet: a generation that is compiled may never come into force. */
+  plan(configured: readonly ExtensionProvider[], resolve: ResolveAuthorizer): AuthorizerSet {
+    const places = new Map<Provider, AuthorizerPlaces>()
+    const all = new Map(configured.map((each) => [each.name, this.#build(each, resolve, places)]))
+    return new AuthorizerSet(all, places)
+  }
+
+  /** Puts a plan in force. Providers that went are closed once their checks are over. */
+  use(set: AuthorizerSet): void {
     if (this.#closed) return
-    const before = this.#byName
-    const next = new Map<string, FoundProvider>()
-    for (const each of configured) next.set(each.name, this.#build(each, resolve, before.get(each.name)))
-    this.#byName = next
-    for (const [name, found] of before) {
-      if (!found.ok) continue
-      const now = next.get(name)
-      if (now?.ok !== true || now.provider !== found.provider) void found.provider.retire()
-    }
-  }
-
-  find(name: string): FoundProvider {
-    return this.#byName.get(name) ?? { ok: false, reason: 'no such extension provider' }
-  }
-
-  /** Of the good ones; for `compile`, to which any other name is a bad provider. */
-  get kinds(): ReadonlyMap<string, 'http' | 'grpc'> {
-    const kinds = new Map<string, 'http' | 'grpc'>()
-    for (const [name, found] of this.#byName) if (found.ok) kinds.set(name, found.provider.settings.kind)
-    return kinds
-  }
-
-  /** Name and what is known about it, for status pages and metrics. */
-  get all(): ReadonlyMap<string, FoundProvider> {
-    return this.#byName
+    const before = this.#inForce
+    this.#inForce = set
+    for (const [provider, places] of set.places) provider.places = places
+    for (const found of before.all.values())
+      if (found.ok && !set.places.has(found.provider)) void found.provider.retire()
+    for (const [name, found] of set.all) this.#tell(name, found, before.all.get(name))
   }
 
   /** May be called twice. */
   async close(): Promise<void> {
     this.#closed = true
-    const all = [...this.#byName.values()]
-    this.#byName = new Map()
-    await Promise.all(all.map((found) => (found.ok ? found.provider.close() : undefined)))
+    const { all } = this.#inForce
+    this.#inForce = new AuthorizerSet()
+    await Promise.all([...all.values()].map((found) => (found.ok ? found.provider.close() : undefined)))
   }
 
   #build(
-    configured: ExtensionProvider,
+    { name, authorizer }: ExtensionProvider,
     resolve: ResolveAuthorizer,
-    before: FoundProvider | undefined,
+    known: Map<Provider, AuthorizerPlaces>,
   ): FoundProvider {
-    const { name, authorizer } = configured
-    if (authorizer === undefined || authorizer === null) return bad('is of a kind that authorizes nothing')
-    if (!authorizer.ok) return this.#refused(name, authorizer.reason, before)
+    if (authorizer === undefined || authorizer === null) return bad(noAuthorizer)
+    if (!authorizer.ok) return bad(authorizer.reason)
     const { settings } = authorizer
     const { host, namespace } = settings.service
     const places = resolve(host, namespace, settings.port)
-    if (places === null)
-      return this.#refused(name, `no known service ${host} with port ${settings.port}`, before)
-    if (before?.ok === true && isDeepStrictEqual(before.provider.settings, settings)) {
-      before.provider.places = places
-      return before
-    }
-    return { ok: true, provider: new Provider(settings, places, this.#clock, this.#load) }
+    if (places === null) return bad(`no known service ${host} with port ${settings.port}`)
+    const before = this.#inForce.find(name)
+    const found: FoundProvider =
+      before.ok && isDeepStrictEqual(before.provider.settings, settings)
+        ? before
+        : { ok: true, provider: new Provider(settings, places, this.#clock, this.#load) }
+    known.set(found.provider, places)
+    return found
   }
 
-  #refused(name: string, reason: string, before: FoundProvider | undefined): FoundProvider {
-    const news = before === undefined || before.ok || before.reason !== reason
-    if (news) this.#log.warn('an extension provider cannot be asked: its CUSTOM rules deny', { name, reason })
-    return bad(reason)
+  #tell(name: string, found: FoundProvider, before: FoundProvider | undefined): void {
+    if (found.ok || found.reason === noAuthorizer) return
+    if (before?.ok === false && before.reason === found.reason) return
+    this.#log.warn('an extension provider cannot be asked: its CUSTOM rules deny', {
+      name,
+      reason: found.reason,
+    })
   }
 
   // Proxies without CUSTOM policies never pay for either client.
@@ -100,6 +122,9 @@ export class ExtAuthzProviders {
     return new GrpcProvider(settings, () => this.#clock.now())
   }
 }
+
+/** Other providers are for logs and traces: nothing is wrong with them. */
+const noAuthorizer = 'is of a kind that authorizes nothing'
 
 function bad(reason: string): FoundProvider {
   return { ok: false, reason }

@@ -9,7 +9,6 @@ export function notEvaluated(policy: AuthorizationPolicy): string[] {
   // Sidecars skip what attaches by targetRefs (policy-semantics §4.1): nothing of it needs judging.
   if (policy.targetsGateway) return []
   const parts: string[] = []
-  if (policy.action === 'CUSTOM') parts.push('spec.action: CUSTOM')
   policy.rules.forEach((rule, index) =>
     rule.when.forEach(({ key }, i) => {
       // Metadata of other filters: there are none here, and a condition on nothing would be a DENY that never denies.

@@ -75,7 +75,7 @@ export function accessLine(record: AccessRecord): string {
     `,"local_principal":${local.of(record.localPrincipal)},"tls_version":${text(record.tlsVersion)}` +
     `,"tls_cipher":${cipher.of(record.tlsCipher)},"policy":${text(record.policy)}` +
     `,"rule":${record.rule < 0 ? 'null' : record.rule},"decision":${decision.of(record.decision)}` +
-    `,"audit":${text(record.audit)},"shadow":${text(record.shadow)}` +
+    `,"audit":${text(record.audit)},"shadow":${text(record.shadow)},"custom":${text(record.custom)}` +
     `,"generation":${record.generation}}\n`
   )
 }

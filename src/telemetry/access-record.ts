@@ -53,6 +53,8 @@ export class AccessRecord {
   audit = ''
   /** What dry-run policies would have said: `deny:denied:RULE-ID,allow:allowed:RULE-ID`. */
   shadow = ''
+  /** What the authorizer of a CUSTOM policy said: `PROVIDER:allowed`, `PROVIDER:error:REASON`. */
+  custom = ''
   /** Policy and configuration in force. */
   generation = 0
 }

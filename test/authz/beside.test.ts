@@ -88,6 +88,9 @@ test('a CUSTOM rule that matches names its provider; others are untouched', () =
   const judged = bound([asks('web')], { providers })
   assert.deepEqual(custom(judged, request({ path: '/admin/x' })), {
     provider: 'web',
+    kind: 'http',
+    policy: 'foo/c',
+    rule: 0,
     ruleId: 'ns[foo]-policy[c]-rule[0]',
     refusal: null,
   })
@@ -109,10 +112,10 @@ test('an unknown provider, or two of them, refuses what matches and nothing else
   }
 })
 
-test('on tcp a gRPC provider is asked about the widened rule, an HTTP provider about nothing', () => {
+test('on tcp the rule is widened, and says of what kind its provider is', () => {
   const tcp = { providers, protocol: 'tcp' } as const
-  assert.equal(custom(bound([asks('rpc')], tcp), null)?.provider, 'rpc')
-  assert.equal(custom(bound([asks('web')], tcp), null), null)
+  assert.equal(custom(bound([asks('rpc')], tcp), null)?.kind, 'grpc')
+  assert.equal(custom(bound([asks('web')], tcp), null)?.kind, 'http')
   assert.equal(custom(bound([asks('nobody')], tcp), null)?.refusal?.allowed, false)
 })
 

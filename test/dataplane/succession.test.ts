@@ -3,10 +3,14 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { packSnapshot } from '../../src/dataplane/packed-snapshot.ts'
 import type { FromWorker } from '../../src/dataplane/worker-protocol.ts'
-import { buildWorld } from '../../src/dataplane/world.ts'
+import { buildWorld, judgesAlike } from '../../src/dataplane/world.ts'
+import type { World } from '../../src/dataplane/world.ts'
+import { ExtAuthzProviders } from '../../src/ext-authz/providers.ts'
 import { KeyRing } from '../../src/jwt/key-ring.ts'
 import { runAtOnce } from '../../src/lifecycle/steps.ts'
+import { silent } from '../ext-authz/authorizers.ts'
 import { echoApplication, httpApplication } from '../support/applications.ts'
+import { authorizerProvider, authorizerService, customPolicy } from '../support/custom-mesh.ts'
 import { Harness, inboundPort, policy, snapshotOf } from '../support/data-plane-harness.ts'
 import type { SnapshotParts } from '../support/data-plane-harness.ts'
 import { ManualClock } from '../support/manual-clock.ts'
@@ -176,23 +180,53 @@ test('closing while a snapshot is compiled leaves nothing behind, draining does 
   assert.deepEqual(applied(harness), [1])
 })
 
-test('what did not change is not compiled again', () => {
+function worldParts() {
   const clock = new ManualClock()
-  const ring = new KeyRing({ clock, refetch: () => undefined })
+  return {
+    keyRing: new KeyRing({ clock, refetch: () => undefined }),
+    authorizers: new ExtAuthzProviders({ clock, log: silent }),
+    routed: { random: () => 0, protection: () => null },
+  }
+}
+
+test('what did not change is not compiled again', () => {
+  const parts = worldParts()
   const base: SnapshotParts = { authorizationPolicies: denyAll, services: [service('one')] }
-  const first = runAtOnce(buildWorld(snapshotOf(1, base), null, ring))
-  const moved = runAtOnce(buildWorld(snapshotOf(2, { ...base, services: [service('two')] }), first, ring))
+  const first = runAtOnce(buildWorld(snapshotOf(1, base), null, parts))
+  const moved = runAtOnce(buildWorld(snapshotOf(2, { ...base, services: [service('two')] }), first, parts))
   assert.equal(moved.httpPolicy, first.httpPolicy)
   assert.equal(moved.tcpPolicy, first.tcpPolicy)
   assert.equal(moved.tokens, first.tokens)
   assert.notEqual(moved.routes, first.routes)
   const judged = runAtOnce(
-    buildWorld(snapshotOf(3, { ...base, authorizationPolicies: allowAll }), first, ring),
+    buildWorld(snapshotOf(3, { ...base, authorizationPolicies: allowAll }), first, parts),
   )
   assert.notEqual(judged.httpPolicy, first.httpPolicy)
   assert.equal(judged.routes, first.routes)
   const renamed = runAtOnce(
-    buildWorld(snapshotOf(4, { ...base, mesh: { trustDomainAliases: ['old.td'] } }), first, ring),
+    buildWorld(snapshotOf(4, { ...base, mesh: { trustDomainAliases: ['old.td'] } }), first, parts),
   )
   assert.notEqual(renamed.httpPolicy, first.httpPolicy)
+})
+
+test('a service that comes or goes is news for the CUSTOM policies that ask it', () => {
+  const parts = worldParts()
+  const base: SnapshotParts = {
+    mesh: { extensionProviders: [authorizerProvider('http')] },
+    authorizationPolicies: customPolicy(),
+  }
+  const refusal = ({ httpPolicy }: World): boolean => httpPolicy.custom.rules[0]?.custom?.refusal !== null
+  const lost = runAtOnce(buildWorld(snapshotOf(1, base), null, parts))
+  parts.authorizers.use(lost.authorizers)
+  assert.equal(refusal(lost), true)
+  const services = [authorizerService(9)]
+  const found = runAtOnce(buildWorld(snapshotOf(2, { ...base, services }), lost, parts))
+  parts.authorizers.use(found.authorizers)
+  assert.equal(refusal(found), false)
+  assert.equal(judgesAlike(found, lost), false)
+  const moved = runAtOnce(
+    buildWorld(snapshotOf(3, { ...base, services: [authorizerService(10)] }), found, parts),
+  )
+  assert.equal(moved.httpPolicy, found.httpPolicy)
+  assert.equal(judgesAlike(moved, found), true)
 })

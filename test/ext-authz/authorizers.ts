@@ -163,6 +163,15 @@ export const at =
     }),
   })
 
+/** What a new generation does. */
+export function put(
+  all: ExtAuthzProviders,
+  configured: readonly ExtensionProvider[],
+  resolve: ResolveAuthorizer,
+): void {
+  all.use(all.plan(configured, resolve))
+}
+
 /** A provider the way the data plane gets one. */
 export function provider(
   t: TestContext,
@@ -173,8 +182,8 @@ export function provider(
 ): Provider {
   const all = new ExtAuthzProviders({ clock, log: silent })
   t.after(() => all.close())
-  all.update([configured(kind, settings)], resolve)
-  const found = all.find('it')
+  put(all, [configured(kind, settings)], resolve)
+  const found = all.inForce.find('it')
   if (!found.ok) throw new TypeError(found.reason)
   return found.provider
 }

@@ -8,7 +8,6 @@ const policy = (spec: string, metadata?: string): string => object('Authorizatio
 test('each unevaluated part closes the scope and is named by its path', () => {
   const key = 'experimental.envoy.filters.a.b[key]'
   const cases: [string, string][] = [
-    ['{action: CUSTOM, provider: {name: p}, rules: [{}]}', 'spec.action: CUSTOM'],
     [`{rules: [{when: [{key: "${key}", values: [x]}]}]}`, `spec.rules[0].when[0].key: ${key}`],
     [
       `{action: DENY, rules: [{when: [{key: "${key}", notValues: [x]}]}]}`,
@@ -31,21 +30,25 @@ test('each unevaluated part closes the scope and is named by its path', () => {
 test('several parts are counted', () => {
   const key = 'experimental.envoy.filters.a.b[key]'
   const { quarantined } = refused(
-    policy(`{action: CUSTOM, provider: {name: p}, rules: [{when: [{key: "${key}", values: [x]}]}]}`),
+    policy(
+      `{rules: [{when: [{key: "${key}", values: [x]}, {key: "${key.replace('a.b', 'c')}", values: [x]}]}]}`,
+    ),
   )
   assert.equal(
     quarantined.reason,
-    'invalid policy name.ns: spec.action: CUSTOM is not evaluated yet (and 1 more)',
+    `invalid policy name.ns: spec.rules[0].when[0].key: ${key} is not evaluated yet (and 1 more)`,
   )
 })
 
 test('what attaches to a gateway is not judged here at all', () => {
   const targets = 'targetRefs: [{kind: Gateway, group: gateway.networking.k8s.io, name: g}]'
-  accepted('AuthorizationPolicy', policy(`{action: CUSTOM, provider: {name: p}, ${targets}, rules: [{}]}`))
+  const key = 'experimental.envoy.filters.a.b[key]'
+  accepted('AuthorizationPolicy', policy(`{${targets}, rules: [{when: [{key: "${key}", values: [x]}]}]}`))
 })
 
-test('AUDIT and dry run are evaluated', () => {
+test('AUDIT, CUSTOM and dry run are evaluated', () => {
   accepted('AuthorizationPolicy', policy('{action: AUDIT}'))
+  accepted('AuthorizationPolicy', policy('{action: CUSTOM, provider: {name: p}, rules: [{}]}'))
   const metadata = '{name: name, namespace: ns, annotations: {istio.io/dry-run: "true"}}'
   const { value } = accepted('AuthorizationPolicy', policy('{}', metadata))
   assert.equal(value.dryRun, true)

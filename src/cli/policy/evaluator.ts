@@ -192,6 +192,10 @@ function actionOf({ reason }: Decision): Answer['action'] {
     case 'quarantined_policy':
       return 'DENY'
     case 'bad_custom_provider':
+    case 'custom_denied':
+    case 'custom_error':
+    case 'custom_body_too_large':
+    case 'custom_unread':
       return 'CUSTOM'
     case 'no_allow_policy':
     case 'no_allow_matched':

@@ -47,9 +47,10 @@ function choose(call: InboundCall, first: Classified, plane: DataPlane): void {
       return terminateMtls(call, offered ?? [], plane, (alpn) => onSecure(call, chain, alpn, plane))
     case 'plain-http':
       // A declared port was not sniffed for HTTP/2, which is carried opaque.
-      return first.http === 'not-http' ? onPlainHttp(call, plane) : serve(call, first.http === 'http1', plane)
+      if (first.http === 'not-http') return onPlainHttp(call, plane)
+      return serve(call, first.http === 'http1' ? 'http1' : 'http2', plane)
     case 'plain-tcp':
-      return serve(call, false, plane)
+      return serve(call, 'opaque', plane)
   }
 }
 
@@ -60,8 +61,8 @@ function onSecure(
   alpn: string | null,
   plane: DataPlane,
 ): void {
-  if (chain === 'terminate-tcp') return serve(call, false, plane)
-  if (alpn === 'http/1.1') return serve(call, true, plane)
+  if (chain === 'terminate-tcp') return serve(call, 'opaque', plane)
+  if (alpn === 'http/1.1') return serve(call, 'http1', plane)
   onPlainHttp(call, plane, alpn === 'h2')
 }
 
@@ -79,11 +80,11 @@ function onPlainHttp(call: InboundCall, plane: DataPlane, onlyHttp2 = false): vo
     if (onlyHttp2 && inside.http !== 'http2')
       return refuseConnection(call.connection, 'DPE', 'not_http2', plane)
     // Neither: the HTTP codec answers 400 (dataplane §3.3, PROTO).
-    serve(call, inside.http !== 'http2', plane)
+    serve(call, inside.http === 'http2' ? 'http2' : 'http1', plane)
   })
 }
 
-function serve(call: InboundCall, http: boolean, plane: DataPlane): void {
+function serve(call: InboundCall, carried: 'http1' | 'http2' | 'opaque', plane: DataPlane): void {
   const { connection, port } = call
   if (connection.closed) return
   // The port may have turned STRICT while the first bytes were waited for: nobody looked at this connection then.
@@ -101,9 +102,9 @@ function serve(call: InboundCall, http: boolean, plane: DataPlane): void {
     connection.destination.port,
     sni,
   )
-  connection.judgedAs = http ? 'http' : 'tcp'
-  if (http) serveInboundHttp(call, plane)
-  else serveInboundTcp(call, plane)
+  connection.judgedAs = carried === 'http1' ? 'http' : 'tcp'
+  if (carried === 'http1') serveInboundHttp(call, plane)
+  else serveInboundTcp(call, carried === 'http2', plane)
 }
 
 function sniffing(call: InboundCall, plane: DataPlane): Parameters<typeof classify>[1] {

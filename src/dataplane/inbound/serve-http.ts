@@ -15,10 +15,13 @@ import { ownPrincipal } from '../own-principal.ts'
 import { inboundLabels } from '../traffic-labels.ts'
 import { refusesPlaintext } from '../world.ts'
 import type { World } from '../world.ts'
+import { checkConnection } from './check-subject.ts'
+import { consultAuthorizer, isAnswered } from './consult-authorizer.ts'
+import type { ConsultSite } from './consult-authorizer.ts'
 import type { InboundCall } from './inbound-call.ts'
 import { forwardHttp, inboundForwarding } from './forward-http.ts'
 import { judgeRequest, recordVerdict } from './judge-request.ts'
-import type { Verdict } from './judge-request.ts'
+import { OpenRequest } from './open-request.ts'
 import { verifyToken } from './request-token.ts'
 import type { ReadRequest } from './request-token.ts'
 
@@ -29,40 +32,68 @@ export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
   const forwarding = inboundForwarding(call, plane)
   const { workload } = call.world.snapshot
   const series = plane.metrics.series(inboundLabels(workload, ownPrincipal(plane), peerUri, port, 'http'))
+  const world = (): World => plane.world ?? call.world
   // The policy of a generation is bound to the connection once; the next generation binds again.
   let boundWorld: World = call.world
   let bound: BoundPolicy = bind(boundWorld.httpPolicy, context)
   const policy = (): BoundPolicy => {
-    const world = plane.world ?? call.world
-    if (world !== boundWorld) {
-      bound = bind(world.httpPolicy, context)
-      boundWorld = world
+    if (world() !== boundWorld) {
+      boundWorld = world()
+      bound = bind(boundWorld.httpPolicy, context)
     }
     return bound
   }
-  // The request under way: a tunnel made of it is judged again when policy changes.
-  let judged: ReadRequest | null = null
-  const judge = (exchange: Exchange, request: ReadRequest): void => {
+  const site: ConsultSite = {
+    policy,
+    world,
+    connection: () => checkConnection(connection, plane),
+    scheme: forwarding.rewrite.proto,
+    again: plane.askedAgain,
+    cut: () => server.destroy('refused'),
+    fault: plane.fault,
+  }
+  const requests = new Set<OpenRequest>()
+  // CUSTOM, then tokens, then AUDIT, DENY and ALLOW (policy-semantics §2.1). Steps that nothing asks for are not taken.
+  const begin = (open: OpenRequest): void => {
+    if (policy().policy.custom.rules.length === 0) verify(open, open.view)
+    else consultAuthorizer(open, site, (passed) => verify(open, passed))
+  }
+  const verify = (open: OpenRequest, view: ReadRequest): void => {
+    if (world().tokens.idle) return judge(open, view)
+    verifyToken(open.exchange, view, site.scheme, world(), plane, (request) => {
+      // Policy may have changed while keys were fetched.
+      if (isAnswered(open, site)) judge(open, request)
+      else begin(open)
+    })
+  }
+  const judge = (open: OpenRequest, request: ReadRequest): void => {
+    const { exchange } = open
     const verdict = judgeRequest(policy(), request.context)
-    exchange.data = verdict
-    judged = request
+    open.verdict = verdict
     const { decision } = verdict
     if (decision.permit === null) return exchange.reply(denial(exchange.head), decision.detail, null)
+    open.forwarded = request
     forwardHttp(exchange, decision.permit, request, forwarding)
   }
 
   const server = serveHttpConnection(connection, plane, plane.settings.serverHeader.inbound, {
     onRequest(exchange) {
-      const world = plane.world ?? call.world
-      const view = viewRequest(exchange.head, world.snapshot.mesh.pathNormalization, forwarding.rewrite)
+      const { pathNormalization } = world().snapshot.mesh
+      const view = viewRequest(exchange.head, pathNormalization, forwarding.rewrite)
       if (!view.ok) return refuse(exchange, view.status, view.reason)
       exchange.authority = view.host
       exchange.requestId = view.requestId
-      verifyToken(exchange, view, forwarding.rewrite.proto, world, plane, (request) =>
-        judge(exchange, request),
-      )
+      const open = new OpenRequest(exchange, view)
+      exchange.data = open
+      requests.add(open)
+      begin(open)
     },
     onFinish(exchange) {
+      const open = exchange.data as OpenRequest | null
+      if (open !== null) {
+        requests.delete(open)
+        open.inquiry?.abandon()
+      }
       const { durationMs, bytesReceived, bytesSent } = exchange
       series.request(
         exchange.responseCode,
@@ -74,22 +105,35 @@ export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
       )
       if (!plane.recording) return
       const record = exchangeRecord(exchange, connection, plane)
-      recordVerdict(record, exchange.data as Verdict | null)
+      recordVerdict(record, open?.verdict ?? null)
+      record.custom = open?.custom ?? ''
       plane.finished(record)
     },
   })
-  // A request under way was allowed and is finished; nothing further comes in plaintext when only mTLS is served.
   connection.onPolicyChange = () => {
-    const { world } = plane
-    const plaintextEnds = connection.peer === null && world !== null && refusesPlaintext(world, port.port)
-    if (server.tunnelling) {
-      // A WebSocket is an opaque connection by now, and ends as one.
-      const allowed = judged !== null && judgeRequest(policy(), judged.context).decision.allowed
-      if (plaintextEnds || !allowed) server.destroy('refused')
-    } else if (plaintextEnds) server.drain()
+    const plaintextEnds = connection.peer === null && refusesPlaintext(world(), port.port)
+    for (const open of [...requests]) {
+      const { forwarded, inquiry } = open
+      if (forwarded === null) {
+        // Not judged yet: it must not pass on a connection that would not be served now.
+        if (plaintextEnds) return server.destroy('refused')
+        if (inquiry?.pending === true) inquiry.proceed()
+      } else if (server.tunnelling) {
+        // A WebSocket is an opaque connection by now, and ends as one.
+        const allowed = judgeRequest(policy(), forwarded.context).decision.allowed
+        if (plaintextEnds || !allowed) return server.destroy('refused')
+        if (!isAnswered(open, site)) consultAuthorizer(open, site, ignore)
+      }
+    }
+    // A request under way was allowed and is finished; nothing further comes in plaintext when only mTLS is served.
+    if (plaintextEnds) server.drain()
   }
 }
 
 function refuse(exchange: Exchange, status: number, reason: string): void {
   exchange.reply(localReply(exchange.head, status, reason), 'request_target_refused', 'DPE')
+}
+
+function ignore(): void {
+  return undefined
 }
