@@ -14,7 +14,7 @@ import { decodeAuthorizer } from '../src/policy/extension-provider.ts'
 import { defaultMeshConfig } from '../src/policy/decode-mesh-config.ts'
 import { readDocuments } from '../src/policy/read-documents.ts'
 import { responseFlags } from '../src/dataplane/response-flag.ts'
-import { accessLine } from '../src/telemetry/access-log.ts'
+import { accessLine } from '../src/telemetry/access-line.ts'
 import { AccessRecord } from '../src/telemetry/access-record.ts'
 
 const read = (file: string): string => readFileSync(file, 'utf8')

@@ -4,7 +4,7 @@
  */
 import { Writable } from 'node:stream'
 import pino from 'pino'
-import { accessLine } from '../../src/telemetry/access-log.ts'
+import { accessLine } from '../../src/telemetry/access-line.ts'
 import { AccessRecord } from '../../src/telemetry/access-record.ts'
 
 const rounds = process.argv.includes('--smoke') ? 2_000 : 300_000

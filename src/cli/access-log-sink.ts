@@ -8,7 +8,8 @@ import { BootstrapError } from '../bootstrap/bootstrap-error.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 export interface AccessLogSink {
-  write(lines: Uint8Array): void
+  /** `written` is called once the bytes are needed no more, written or dropped. */
+  write(lines: Uint8Array, written: () => void): void
   /** Lines lost since the start. */
   readonly dropped: number
   close(): Promise<void>
@@ -19,7 +20,7 @@ const newline = 0x0a
 const mostWaiting = 16 * 1024 * 1024
 
 export async function openAccessLogSink(where: string, log: Logger): Promise<AccessLogSink> {
-  if (where === 'off') return { write: () => undefined, dropped: 0, close: () => Promise.resolve() }
+  if (where === 'off') return { write: (_lines, written) => written(), dropped: 0, close: () => Promise.resolve() }
   const stream = where === '-' ? process.stdout : await openFile(where)
   let dropped = 0
   let broken = false
@@ -31,9 +32,13 @@ export async function openAccessLogSink(where: string, log: Logger): Promise<Acc
     get dropped() {
       return dropped
     },
-    write(lines) {
-      if (broken || stream.writableLength > mostWaiting) dropped += countLines(lines)
-      else stream.write(lines)
+    write(lines, written) {
+      if (!broken && stream.writableLength <= mostWaiting) {
+        stream.write(lines, written)
+        return
+      }
+      dropped += countLines(lines)
+      written()
     },
     close: () =>
       broken || where === '-' ? Promise.resolve() : new Promise((resolve) => stream.end(() => resolve())),

@@ -60,7 +60,7 @@ async function runProxy(settings: SidecarSettings, log: Logger, closer: Closer):
         log.debug('configuration in force', { generation })
         if (generation > 0) readiness.met('configuration')
       },
-      onAccessLog: (lines) => accessLog.write(lines),
+      onAccessLog: (lines, written) => accessLog.write(lines, written),
       onRefetchKeys: (source) => keys?.refetch(source),
       onNotice: (level, message) => log[level](message),
     }),

@@ -8,6 +8,7 @@ import { formatSocketAddress } from '../address/socket-address.ts'
 import type { SocketAddress } from '../address/socket-address.ts'
 import type { ConnectionContext } from '../authz/request-context.ts'
 import type { PeerIdentity } from '../identity/peer-identity.ts'
+import { ConnectionPart } from '../telemetry/connection-part.ts'
 
 export type Direction = 'inbound' | 'outbound'
 
@@ -26,6 +27,8 @@ export class Connection {
   readonly destinationText: string
   /** Milliseconds since the epoch. */
   readonly openedAt: number
+  /** What its access records have in common, as text. */
+  readonly recordPart = new ConnectionPart()
   /** The verified peer, once mTLS ended here. */
   peer: PeerIdentity | null = null
   tlsVersion: string | null = null

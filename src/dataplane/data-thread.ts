@@ -51,8 +51,8 @@ export class DataThread {
     const accessLog = settings.accessLog
       ? new AccessLog({
           clock,
-          flushMs: 50,
-          batchBytes: 64 * 1024,
+          flushMs: 100,
+          batchBytes: 128 * 1024,
           sink: (lines) => tell({ type: 'access-log', lines }, [lines.buffer]),
         })
       : null
@@ -75,6 +75,9 @@ export class DataThread {
         break
       case 'key-sets':
         this.#plane.keyRing.update(message.sets)
+        break
+      case 'written':
+        this.#accessLog?.reuse(message.buffer)
         break
       case 'drain':
         void this.#drain(message.direction)

@@ -71,6 +71,7 @@ export function refuseConnection(
 /** A record with everything the connection knows. */
 export function startRecord(connection: Connection, plane: DataPlane): AccessRecord {
   const record = new AccessRecord()
+  record.connectionPart = connection.recordPart
   record.direction = connection.direction
   record.startTime = connection.openedAt
   record.downstreamLocalAddress = connection.destinationText

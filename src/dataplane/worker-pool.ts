@@ -19,7 +19,8 @@ export class WorkerError extends MeshError<'ERR_WORKER_START'> {}
 export interface WorkerPoolEvents {
   onListening(direction: 'inbound' | 'outbound', address: SocketAddress): void
   onApplied(generation: number): void
-  onAccessLog(lines: Uint8Array): void
+  /** `written` once the bytes are needed no more. */
+  onAccessLog(lines: Uint8Array, written: () => void): void
   /** A data thread wants an issuer's keys fetched anew. */
   onRefetchKeys(source: string): void
   onNotice(level: 'info' | 'warn', message: string): void
@@ -228,7 +229,7 @@ export class WorkerPool {
         this.#answers.get(message.id)?.(message.answer)
         break
       case 'access-log':
-        this.#events.onAccessLog(message.lines)
+        this.#log(member, message.lines)
         break
       case 'notice':
         this.#events.onNotice(message.level, message.message)
@@ -245,6 +246,14 @@ export class WorkerPool {
       default:
         break
     }
+  }
+
+  // The buffer goes back where it is filled: a new one for each batch would keep both threads collecting.
+  #log({ worker }: Member, lines: Uint8Array<ArrayBuffer>): void {
+    const { buffer } = lines
+    this.#events.onAccessLog(lines, () => {
+      if (!buffer.detached) worker.postMessage({ type: 'written', buffer } satisfies ToWorker, [buffer])
+    })
   }
 }
 

@@ -19,6 +19,8 @@ export type ToWorker =
   | { readonly type: 'key-sets'; readonly sets: KeySets }
   /** Inbound: finish requests, close idle connections, keep accepting; outbound stays open. */
   | { readonly type: 'drain'; readonly direction: 'inbound' | 'outbound' }
+  /** Access log lines have been written, or dropped: their buffer can be filled again. */
+  | { readonly type: 'written'; readonly buffer: ArrayBuffer }
   | { readonly type: 'ask'; readonly id: number; readonly question: 'metrics' | 'clusters' }
   | { readonly type: 'close' }
 

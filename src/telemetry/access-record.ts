@@ -2,6 +2,9 @@
  * What is said of one request or one opaque connection, exactly once, when it ended. Born complete; it holds what was
  * already known, formats nothing and decides nothing.
  */
+import { ConnectionPart } from './connection-part.ts'
+
+const anyConnection = new ConnectionPart()
 
 export class AccessRecord {
   /** `inbound` or `outbound`. */
@@ -57,4 +60,6 @@ export class AccessRecord {
   custom = ''
   /** Policy and configuration in force. */
   generation = 0
+  /** Remembers what its connection's records have in common; theirs alone to share. */
+  connectionPart: ConnectionPart = anyConnection
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { AccessLine } from '../../src/demo/access-lines.ts'
 import { readableLine } from '../../src/demo/live-lines.ts'
 import { topology } from '../../src/demo/topology.ts'
-import { accessLine } from '../../src/telemetry/access-log.ts'
+import { accessLine } from '../../src/telemetry/access-line.ts'
 import { AccessRecord } from '../../src/telemetry/access-record.ts'
 
 const { frontend, backend } = topology('127.0.1')

@@ -1,6 +1,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { AccessLog, accessLine } from '../../src/telemetry/access-log.ts'
+import { accessLine } from '../../src/telemetry/access-line.ts'
+import { AccessLog } from '../../src/telemetry/access-log.ts'
 import { AccessRecord } from '../../src/telemetry/access-record.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
