@@ -7,6 +7,7 @@ import type { RequestHandler, RequestHead, ResponseHandler, ResponseHead } from 
 import { defaultLimits } from '../../src/http1/message.ts'
 import { RequestParser } from '../../src/http1/request-parser.ts'
 import { ResponseParser } from '../../src/http1/response-parser.ts'
+import { HeadWriter } from '../../src/http1/head-writer.ts'
 import { requestHead, responseHead } from '../../src/http1/write-head.ts'
 
 const requestHeaders = [
@@ -77,6 +78,11 @@ measure('write request head (string)', rounds, () => {
 })
 measure('write request head (bytes)', rounds, () => {
   const text = requestHead('GET', '/api/v1/products/17/reviews?limit=20', requestHeaders)
+  heads += Buffer.from(text, 'latin1').length & 1
+})
+const heads1 = new HeadWriter()
+measure('write request head again (bytes)', rounds, () => {
+  const text = heads1.request('GET', '/api/v1/products/17/reviews?limit=20', requestHeaders)
   heads += Buffer.from(text, 'latin1').length & 1
 })
 measure('write response head (string)', rounds, () => {

@@ -30,6 +30,9 @@ import type { FromWorker, ToWorker, WorkerInit } from './worker-protocol.ts'
 /** `transfer` moves buffers instead of copying them. */
 type Tell = (message: FromWorker, transfer?: ArrayBuffer[]) => void
 
+/** How long an access record may wait before the control thread gets it. */
+export const accessLogFlushMs = 125
+
 export class DataThread {
   readonly #plane: DataPlane
   readonly #tell: Tell
@@ -51,7 +54,7 @@ export class DataThread {
     const accessLog = settings.accessLog
       ? new AccessLog({
           clock,
-          flushMs: 100,
+          flushMs: accessLogFlushMs,
           batchBytes: 128 * 1024,
           sink: (lines) => tell({ type: 'access-log', lines }, [lines.buffer]),
         })

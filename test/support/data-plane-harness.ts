@@ -3,7 +3,7 @@
  * and secrets are handed to it as the control thread would; nothing of it is replaced by a double.
  */
 import assert from 'node:assert/strict'
-import { DataThread } from '../../src/dataplane/data-thread.ts'
+import { accessLogFlushMs, DataThread } from '../../src/dataplane/data-thread.ts'
 import { defaultDeadlines } from '../../src/dataplane/dataplane-settings.ts'
 import type { DataplaneSettings, Deadlines } from '../../src/dataplane/dataplane-settings.ts'
 import type { FromWorker, ThreadMetrics } from '../../src/dataplane/worker-protocol.ts'
@@ -23,12 +23,10 @@ import { readDocuments } from '../../src/policy/read-documents.ts'
 import { ManualClock } from './manual-clock.ts'
 import type { Issued } from './test-ca.ts'
 
-const accessFlushMs = 50
-
 /** Access records are handed over at once: waiting for one is then waiting for the event itself. */
 export class HarnessClock extends ManualClock {
   override after(ms: number, task: () => void): Timer {
-    if (ms !== accessFlushMs) return super.after(ms, task)
+    if (ms !== accessLogFlushMs) return super.after(ms, task)
     queueMicrotask(task)
     return { cancel: () => undefined }
   }

@@ -7,7 +7,7 @@ import type { Http1Limits, ResponseHandler, ResponseHead } from '../../http1/mes
 import { Framing } from '../../http1/message.ts'
 import { ResponseParser } from '../../http1/response-parser.ts'
 import { chunkHead, lastChunk } from '../../http1/write-body.ts'
-import { requestHead } from '../../http1/write-head.ts'
+import { HeadWriter } from '../../http1/head-writer.ts'
 import type { FailureKind } from '../response-flag.ts'
 import type { Expiring, TimerWheel } from '../timer-wheel.ts'
 import { WheelTimer } from '../timer-wheel.ts'
@@ -39,6 +39,7 @@ export class ClientConnection implements Upstream, ResponseHandler, StreamOwner,
   idleSince = 0
   readonly #parser: ResponseParser
   readonly #out: Outbox
+  readonly #heads = new HeadWriter()
   readonly #timer: WheelTimer
   #listener: ResponseListener | null = null
   #reusable = true
@@ -88,7 +89,7 @@ export class ClientConnection implements Upstream, ResponseHandler, StreamOwner,
     this.#trailers = null
     this.answered = false
     this.#parser.expect(method)
-    this.#out.text(requestHead(method, target, headers))
+    this.#out.text(this.#heads.request(method, target, headers))
   }
 
   body(chunk: Buffer): void {

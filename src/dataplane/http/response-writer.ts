@@ -5,11 +5,12 @@
 import type { Duplex } from 'node:stream'
 import { Framing } from '../../http1/message.ts'
 import { chunkHead, lastChunk } from '../../http1/write-body.ts'
-import { responseHead } from '../../http1/write-head.ts'
+import { HeadWriter } from '../../http1/head-writer.ts'
 import { Outbox } from './outbox.ts'
 
 export class ResponseWriter {
   readonly #out: Outbox
+  readonly #heads = new HeadWriter()
   #chunked = false
 
   constructor(stream: Duplex) {
@@ -19,7 +20,7 @@ export class ResponseWriter {
   /** A head without body framing of its own: 1xx, and the 101 of a tunnel. */
   bare(status: number, reason: string, headers: string[]): void {
     this.#chunked = false
-    this.#out.text(responseHead(status, reason, headers))
+    this.#out.text(this.#heads.response(status, reason, headers))
   }
 
   /** Completes the headers with framing and connection fields; true when the connection ends with this response. */
@@ -44,7 +45,7 @@ export class ResponseWriter {
     }
     if (ends) headers.push('connection', 'close')
     else if (old) headers.push('connection', 'keep-alive')
-    this.#out.text(responseHead(status, reason, headers))
+    this.#out.text(this.#heads.response(status, reason, headers))
     return ends
   }
 
