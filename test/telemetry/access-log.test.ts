@@ -110,3 +110,36 @@ test('lines wait for company up to the flush time or the batch size, and none is
   assert.equal(lines, 6)
   assert.equal(clock.pending, 0)
 })
+
+test('a batch that was written is filled again, and no line of an earlier use is left in it', () => {
+  const batches: Uint8Array<ArrayBuffer>[] = []
+  const clock = new ManualClock()
+  const log = new AccessLog({ clock, flushMs: 50, batchBytes: 8192, sink: (lines) => batches.push(lines) })
+  const buffers = new Set<ArrayBuffer>()
+  for (let round = 0; round < 20; round += 1) {
+    const record = new AccessRecord()
+    record.path = `/${'x'.repeat(20 - round)}`
+    log.write(record)
+    log.flush()
+    const lines = batches.pop() as Uint8Array<ArrayBuffer>
+    buffers.add(lines.buffer)
+    assert.equal(Buffer.from(lines).toString(), accessLine(record))
+    log.reuse(lines.buffer)
+  }
+  assert.equal(buffers.size, 2)
+})
+
+test('a part that is remembered is written again as soon as one of its values changes', () => {
+  const numbers = ['responseCode', 'rule', 'generation'] as const
+  const record = new AccessRecord()
+  const before = JSON.parse(accessLine(record)) as Record<string, unknown>
+  for (const name of [...texts, ...numbers, 'audit', 'shadow', 'protocol', 'direction'] as const) {
+    const changed = Object.assign(new AccessRecord(), {
+      [name]: (numbers as readonly string[]).includes(name) ? 7 : 'other',
+    })
+    const line = JSON.parse(accessLine(changed)) as Record<string, unknown>
+    const different = Object.keys(line).filter((key) => line[key] !== before[key])
+    assert.equal(different.length, 1, `${name} changes ${different.join(', ')}`)
+    assert.deepEqual(JSON.parse(accessLine(record)), before)
+  }
+})
