@@ -20,7 +20,8 @@ const newline = 0x0a
 const mostWaiting = 16 * 1024 * 1024
 
 export async function openAccessLogSink(where: string, log: Logger): Promise<AccessLogSink> {
-  if (where === 'off') return { write: (_lines, written) => written(), dropped: 0, close: () => Promise.resolve() }
+  if (where === 'off')
+    return { write: (_lines, written) => written(), dropped: 0, close: () => Promise.resolve() }
   const stream = where === '-' ? process.stdout : await openFile(where)
   let dropped = 0
   let broken = false

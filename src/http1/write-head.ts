@@ -29,7 +29,8 @@ export function statusLine(status: number, reason: string): string {
 /** `name: value CRLF` for each pair, without the empty line. */
 export function fieldLines(headers: readonly string[]): string {
   let lines = ''
-  for (let i = 0; i < headers.length; i += 2) lines += fieldLine(headers[i] as string, headers[i + 1] as string)
+  for (let i = 0; i < headers.length; i += 2)
+    lines += fieldLine(headers[i] as string, headers[i + 1] as string)
   return lines
 }
 

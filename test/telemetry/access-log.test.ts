@@ -133,7 +133,7 @@ test('a part that is remembered is written again as soon as one of its values ch
   const numbers = ['responseCode', 'rule', 'generation'] as const
   const record = new AccessRecord()
   const before = JSON.parse(accessLine(record)) as Record<string, unknown>
-  for (const name of [...texts, ...numbers, 'audit', 'shadow', 'protocol', 'direction'] as const) {
+  for (const name of [...texts, ...numbers, 'audit', 'shadow', 'custom', 'protocol', 'direction'] as const) {
     const changed = Object.assign(new AccessRecord(), {
       [name]: (numbers as readonly string[]).includes(name) ? 7 : 'other',
     })
