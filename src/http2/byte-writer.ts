@@ -82,8 +82,7 @@ export class ByteWriter {
     const taken = this.#bytes.subarray(0, this.#length)
     // The rest of a large enough buffer is used on: what was taken is never written to again.
     const left = this.#bytes.length - this.#length
-    this.#bytes =
-      left >= 1024 ? this.#bytes.subarray(this.#length) : Buffer.allocUnsafe(this.#startBytes)
+    this.#bytes = left >= 1024 ? this.#bytes.subarray(this.#length) : Buffer.allocUnsafe(this.#startBytes)
     this.#length = 0
     return taken
   }
