@@ -23,4 +23,6 @@ export interface Answer {
   /** Ids of the AUDIT rules that matched. */
   readonly audit: readonly string[]
   readonly miss: NearestMiss | null
+  /** What the authorizer of a CUSTOM rule answers, as in the access log; `PROVIDER:not_asked` where nobody said; or null. */
+  readonly custom: string | null
 }

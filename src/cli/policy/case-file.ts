@@ -32,7 +32,9 @@ export function readCases(text: string): ReadCases {
 
 /** What `expect` may name: a word misspelt must not pass by never being looked at. */
 const known =
-  'allowed status body grpcStatus authenticate action policy rule reason path shadow audit miss'.split(' ')
+  'allowed status body grpcStatus authenticate action policy rule reason path shadow audit miss custom'.split(
+    ' ',
+  )
 
 function decodeCase(input: unknown, at: string): PolicyCase {
   const fields = record(input, at, ['name', 'given', 'expect'])

@@ -1,25 +1,30 @@
 /**
  * Answers questions with the proxy's own engine: the same reading of a request, the same token verifier, the same compiled
- * policy. It opens no connection, so keys that would have to be fetched are missing, and nobody is asked about CUSTOM rules.
+ * policy. It opens no connection: keys that would have to be fetched are missing, and an authorizer says what the question
+ * says that it says.
  */
 import { audit, authorize, bind, shadow } from '../../authz/authorize.ts'
 import type { CompiledPolicy } from '../../authz/compiled-policy.ts'
 import type { Decision } from '../../authz/decision.ts'
+import type { CustomOutcome } from '../../authz/custom-outcome.ts'
 import { nearestMiss } from '../../authz/nearest-miss.ts'
 import { ConnectionContext, RequestContext } from '../../authz/request-context.ts'
-import { denial, isGrpc, localReply, tokenRefusal } from '../../dataplane/http/deny-response.ts'
+import { denial, localReply, tokenRefusal } from '../../dataplane/http/deny-response.ts'
 import type { LocalReply } from '../../dataplane/http/deny-response.ts'
 import { viewRequest } from '../../dataplane/http/request-view.ts'
 import type { RequestView } from '../../dataplane/http/request-view.ts'
+import { allowedRequest, refusalOf } from '../../dataplane/inbound/apply-answer.ts'
 import type { DecodedConfig } from '../../discovery/build-snapshot.ts'
-import { Framing } from '../../http1/message.ts'
 import type { RequestHead } from '../../http1/message.ts'
 import { KeyRing } from '../../jwt/key-ring.ts'
 import type { Outcome } from '../../jwt/request-authentication-verifier.ts'
 import type { Answer } from './answer.ts'
 import { claimedToken } from './claimed-token.ts'
-import { headerOf } from './question.ts'
+import { consultGiven } from './consult-given.ts'
+import type { Consulted } from './consult-given.ts'
+import { headOf } from './question-head.ts'
 import type { Question } from './question.ts'
+import { refused, unanswered } from './refused-answer.ts'
 import { WorkloadPolicies } from './workload-policies.ts'
 import type { WorkloadPolicy } from './workload-policies.ts'
 
@@ -71,8 +76,9 @@ export class Evaluator {
       question.destinationPort,
       principalUri === '' ? '' : question.sni,
     )
-    if (question.protocol === 'tcp') return judge(workload.policy('tcp'), connection, null, null)
-    return this.#http(question, workload, connection)
+    return question.protocol === 'tcp'
+      ? tcp(question, workload, connection)
+      : this.#http(question, workload, connection)
   }
 
   #http(
@@ -82,38 +88,70 @@ export class Evaluator {
   ): Judged | Promise<Judged> {
     const { principalUri } = connection
     const head = headOf(question)
-    const proto = principalUri === '' ? 'http' : 'https'
-    const view = viewRequest(head, workload.mesh.pathNormalization, {
+    const read = viewRequest(head, workload.mesh.pathNormalization, {
       clientCertElement: principalUri === '' ? '' : `URI=${principalUri}`,
-      proto,
+      proto: schemeOf(connection),
     })
-    if (!view.ok)
-      return {
-        asked: null,
-        answer: refused(head, localReply(head, view.status, view.reason), 'request_target_refused', null),
-      }
+    if (!read.ok) return unreadable(head, read.status, read.reason)
+    read.context.remoteIp = question.remoteIp
+    const policy = workload.policy('http')
+    const consulted = consultGiven(
+      bind(policy, connection),
+      read.context,
+      workload.authorizers,
+      question.custom,
+    )
+    const { rule, outcome, note } = consulted
+    if (rule !== null && !consulted.passes) {
+      const reply = replyTo(head, consulted)
+      const base = reply === null ? unanswered : refused(head, reply, consulted.reason, read.target)
+      const answer = { ...base, ...customAnswer(rule, consulted), path: read.target }
+      return { answer, asked: { policy, connection, request: read.context } }
+    }
+    const view =
+      outcome?.kind === 'allow' ? allowedRequest(read, outcome, workload.mesh.pathNormalization) : read
+    if (view === null) return unreadable(head, 400, 'bad path')
+    return this.#onward(question, workload, connection, { head, view, note })
+  }
+
+  /** After CUSTOM: the token, then the other actions. */
+  #onward(
+    question: Question,
+    workload: WorkloadPolicy,
+    connection: ConnectionContext,
+    { head, view, note }: Passed,
+  ): Judged | Promise<Judged> {
     const settle = (outcome: Outcome): Judged => {
       if (!outcome.ok) {
         const { status, body, authenticate, details } = outcome
         const answer = refused(head, tokenRefusal(head, status, body, authenticate), details, view.target)
-        return { asked: null, answer: { ...answer, authenticate } }
+        return { asked: null, answer: { ...answer, authenticate, custom: note } }
       }
       const request = edited(view, outcome)
       request.remoteIp = question.remoteIp
-      return judge(workload.policy('http'), connection, request, head)
+      return judge(workload.policy('http'), connection, request, head, note)
     }
     const { tokens, requestAuthentications } = workload
     if (question.claims !== null)
       return settle(claimedToken(question.claims, requestAuthentications, view.target))
     if (tokens.idle) return settle(untouched(view.target))
     const { headers, target, host } = view
-    const outcome = tokens.verify(
-      { method: question.method, headers, target, scheme: proto, host },
+    const verified = tokens.verify(
+      { method: question.method, headers, target, scheme: schemeOf(connection), host },
       this.#now(),
     )
-    return outcome instanceof Promise ? outcome.then(settle) : settle(outcome)
+    return verified instanceof Promise ? verified.then(settle) : settle(verified)
   }
 }
+
+interface Passed {
+  readonly head: RequestHead
+  readonly view: Readable
+  /** What the authorizer said. */
+  readonly note: string | null
+}
+
+const schemeOf = ({ principalUri }: ConnectionContext) => (principalUri === '' ? 'http' : 'https')
 
 const untouched = (target: string): Outcome => ({
   ok: true,
@@ -135,33 +173,13 @@ function edited(view: Readable, { token, edits }: Extract<Outcome, { ok: true }>
   return request
 }
 
-/** A request as the HTTP codec would hand it over. */
-function headOf({ method, path, host, headers }: Question): RequestHead {
-  const length = headerOf(headers, 'content-length')
-  const chunked = headerOf(headers, 'transfer-encoding') !== ''
-  const counted = !chunked && /^\d{1,15}$/.test(length)
-  return {
-    method,
-    target: path,
-    version: 11,
-    headers: [...headers],
-    framing: chunked ? Framing.Chunked : counted ? Framing.Length : Framing.None,
-    contentLength: counted ? Number(length) : -1,
-    keepAlive: true,
-    host,
-    expectContinue: false,
-    upgrade: headerOf(headers, 'upgrade').toLowerCase(),
-  }
-}
-
-const nothing: readonly never[] = []
-
 /** `head` is null on TCP. */
 function judge(
   policy: CompiledPolicy,
   connection: ConnectionContext,
   request: RequestContext | null,
   head: RequestHead | null,
+  custom: string | null,
 ): Judged {
   const bound = bind(policy, connection)
   const audits = audit(bound, request)
@@ -180,48 +198,39 @@ function judge(
     shadow: shadows,
     audit: audits,
     miss: reason === 'no_allow_matched' ? nearestMiss(policy, connection, request, { reveal: true }) : null,
+    custom,
   }
   return { answer, asked: { policy, connection, request } }
 }
 
+function tcp(question: Question, workload: WorkloadPolicy, connection: ConnectionContext): Judged {
+  const policy = workload.policy('tcp')
+  const consulted = consultGiven(bind(policy, connection), null, workload.authorizers, question.custom)
+  const { rule, passes, note } = consulted
+  if (rule === null || passes) return judge(policy, connection, null, null, note)
+  const answer = { ...unanswered, ...customAnswer(rule, consulted) }
+  return { answer, asked: { policy, connection, request: null } }
+}
+
+/** What the client of a refused request is told; null where nobody knows. */
+function replyTo(head: RequestHead, { rule, outcome }: Consulted): LocalReply | null {
+  if (outcome !== null && outcome.kind !== 'allow') return refusalOf(head, outcome)
+  return rule?.refusal === null ? null : denial(head)
+}
+
+const customAnswer = ({ policy, rule }: CustomOutcome, { reason, note }: Consulted) =>
+  ({ action: 'CUSTOM', policy, rule, reason, custom: note }) as const
+
 function actionOf({ reason }: Decision): Answer['action'] {
-  switch (reason) {
-    case 'allow_rule':
-      return 'ALLOW'
-    case 'deny_rule':
-    case 'quarantined_policy':
-      return 'DENY'
-    case 'bad_custom_provider':
-    case 'custom_denied':
-    case 'custom_error':
-    case 'custom_body_too_large':
-    case 'custom_unread':
-      return 'CUSTOM'
-    case 'no_allow_policy':
-    case 'no_allow_matched':
-      return null
-  }
+  if (reason === 'allow_rule') return 'ALLOW'
+  return reason === 'deny_rule' || reason === 'quarantined_policy' ? 'DENY' : null
 }
 
-/** What the peer is told; HEAD has no body. */
-function refused(head: RequestHead, reply: LocalReply, reason: string, path: string | null): Answer {
-  const at = reply.headers.indexOf('grpc-status')
-  return {
-    allowed: false,
-    status: reply.status,
-    body: head.method === 'HEAD' ? '' : reply.body.toString(),
-    ...(isGrpc(head) && at >= 0 ? { grpcStatus: Number(reply.headers[at + 1]) } : {}),
-    ...undecided,
-    reason,
-    path,
-  }
+function unreadable(head: RequestHead, status: number, reason: string): Judged {
+  const answer = refused(head, localReply(head, status, reason), 'request_target_refused', null)
+  return { asked: null, answer }
 }
-
-const undecided = { action: null, policy: null, rule: null, shadow: nothing, audit: nothing, miss: null }
 
 function closed(reason: string): Judged {
-  return {
-    asked: null,
-    answer: { allowed: false, status: null, body: null, ...undecided, reason, path: null },
-  }
+  return { asked: null, answer: { ...unanswered, reason } }
 }

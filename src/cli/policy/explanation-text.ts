@@ -8,7 +8,12 @@ import type { Answer } from './answer.ts'
 export function explanationText(answer: Answer, explanation: Explanation | null): string {
   const lines = [verdict(answer)]
   if (explanation === null) return `${lines.join('\n')}\n`
-  const { decided, miss, rules, lost } = explanation
+  const { rules, lost } = explanation
+  // CUSTOM comes first: where it refuses, the others are not asked.
+  const consulted = rules.find(({ set, matched }) => set === 'custom' && matched) ?? null
+  const decided = answer.action === 'CUSTOM' ? consulted : explanation.decided
+  const miss = answer.action === 'CUSTOM' ? null : explanation.miss
+  if (answer.custom !== null) lines.push(`authorizer ${answer.custom}`)
   if (decided !== null) lines.push(`decided by ${named(decided)}`, ...decided.conditions.map(told))
   if (miss !== null) lines.push(`nearest miss: ${missed(miss)}`)
   const others = rules.filter((rule) => rule !== decided)
@@ -24,7 +29,8 @@ export function explanationText(answer: Answer, explanation: Explanation | null)
 }
 
 function verdict({ allowed, status, reason, path }: Answer): string {
-  const said = [allowed ? 'ALLOWED' : 'REFUSED', reason]
+  const known = reason === 'custom_not_asked' ? 'UNDECIDED' : 'REFUSED'
+  const said = [allowed ? 'ALLOWED' : known, reason]
   if (!allowed && status !== null) said.push(`status ${status}`)
   if (path !== null) said.push(`path ${path}`)
   return said.join(', ')

@@ -3,11 +3,15 @@
  * warns of nothing it is not sure of, and changes no verdict.
  */
 import type { AuthorizationPolicy, Rule } from '../../policy/authorization-policy.ts'
+import { applicablePolicies } from '../../authz/applicable.ts'
+import type { AuthorizerSet } from '../../ext-authz/providers.ts'
+import { quoted } from '../../decode/decode-problem.ts'
 import { peerMode } from '../../policy/peer-mode.ts'
 import { selects } from '../../policy/resource.ts'
 import type { RequestAuthentication } from '../../policy/request-authentication.ts'
 import type { ResourceMeta, Selector } from '../../policy/resource.ts'
 import type { KnownWorkload } from './known-workloads.ts'
+import { offlineAuthorizers } from './offline-authorizers.ts'
 import type { PolicyFolder } from './load-policy-folder.ts'
 import {
   asksForToken,
@@ -23,6 +27,7 @@ export type FindingKind =
   | 'refused'
   | 'decode'
   | 'http-rule-on-tcp-port'
+  | 'custom-provider'
   | 'identity-under-permissive'
   | 'token-never-required'
   | 'path-without-strict'
@@ -42,6 +47,7 @@ export interface Finding {
 export function lint({ config, state }: PolicyFolder, workloads: readonly KnownWorkload[]): Finding[] {
   const policies = config.authorizationPolicies.filter(({ quarantined }) => quarantined === null)
   const earlier = new Map<string, string>()
+  const authorizers = offlineAuthorizers(config, null)
   return [
     ...state.quarantine.map(({ kind, namespace, name, origin, reason }): Finding => ({
       severity: 'error',
@@ -54,7 +60,7 @@ export function lint({ config, state }: PolicyFolder, workloads: readonly KnownW
       const [, origin = '', message = text] = /^(.*?:\d+): (.*)$/s.exec(text) ?? []
       return { severity: 'warning', kind: 'decode', origin, object: '', message }
     }),
-    ...policies.flatMap((policy) => lintPolicy(policy, config, workloads, earlier)),
+    ...policies.flatMap((policy) => lintPolicy(policy, config, workloads, authorizers, earlier)),
     ...config.requestAuthentications.flatMap((one) => lintTokens(one, policies, config.mesh.rootNamespace)),
   ]
 }
@@ -63,6 +69,7 @@ function lintPolicy(
   policy: AuthorizationPolicy,
   config: PolicyFolder['config'],
   workloads: readonly KnownWorkload[],
+  authorizers: AuthorizerSet,
   earlier: Map<string, string>,
 ): Finding[] {
   const { mesh, peerAuthentications } = config
@@ -86,6 +93,15 @@ function lintPolicy(
     peerMode(peerAuthentications, namespace, labels, 0, mesh.rootNamespace),
   )
   const open = modes.find((mode) => mode !== 'STRICT')
+  const authorizer = action === 'CUSTOM' ? authorizers.find(policy.provider ?? '') : null
+  if (authorizer?.ok === false)
+    warn(
+      'custom-provider',
+      `what its rules match is denied: ${quoted(policy.provider ?? '')}, ${authorizer.reason}`,
+    )
+  const rival = action === 'CUSTOM' ? otherProvider(policy, config, places) : null
+  if (rival !== null)
+    warn('custom-provider', `what its rules match is denied where ${rival} names another provider`)
   const catchAll = policy.rules.findIndex(matchesAll)
   policy.rules.forEach((rule, index) => {
     const at = `spec.rules[${index}]`
@@ -97,13 +113,14 @@ function lintPolicy(
         warn('identity-under-permissive', `${at} is about identity where mTLS is ${open}: ${said}`)
     }
     const http = httpFields(rule)
-    const ports = http.length === 0 ? [] : tcpPorts(config, policy).filter((port) => reachesPort(rule, port))
+    const unasked = authorizer?.ok === true && authorizer.provider.settings.kind === 'http'
+    const ports =
+      http.length === 0 && !unasked ? [] : tcpPorts(config, policy).filter((port) => reachesPort(rule, port))
     if (ports.length > 0) {
-      const effect =
-        action === 'ALLOW' ? 'the whole rule is lost there' : 'these fields are lost and it widens there'
+      const what = unasked ? 'an HTTP provider' : http.join(', ')
       warn(
         'http-rule-on-tcp-port',
-        `${at} has ${http.join(', ')} and reaches TCP port ${ports.join(', ')}: ${effect}`,
+        `${at} has ${what} and reaches TCP port ${ports.join(', ')}: ${effectOnTcp(action, unasked)}`,
       )
     }
     // Every AUDIT rule that matches is told, so none of them hides another.
@@ -118,6 +135,26 @@ function lintPolicy(
     }
   })
   return found
+}
+
+function effectOnTcp(action: AuthorizationPolicy['action'], unasked: boolean): string {
+  if (unasked) return 'nobody is asked there'
+  return action === 'ALLOW' ? 'the whole rule is lost there' : 'these fields are lost and it widens there'
+}
+
+/** A CUSTOM policy with another provider for one of the same workloads: then neither is asked (policy-semantics §9.1). */
+function otherProvider(
+  { provider }: AuthorizationPolicy,
+  { authorizationPolicies, mesh }: PolicyFolder['config'],
+  places: readonly Pick<KnownWorkload, 'namespace' | 'labels'>[],
+): string | null {
+  for (const place of places) {
+    const other = applicablePolicies(authorizationPolicies, place, mesh.rootNamespace).find(
+      (one) => one.action === 'CUSTOM' && one.quarantined === null && one.provider !== provider,
+    )
+    if (other !== undefined) return `${other.meta.namespace}/${other.meta.name}`
+  }
+  return null
 }
 
 function underPermissive(rule: Rule, allows: boolean): string | null {

@@ -5,9 +5,22 @@
 import { parseIp } from '../../address/ip.ts'
 import type { Ip } from '../../address/ip.ts'
 import { attempt, DecodeProblem, expected, member } from '../../decode/decode-problem.ts'
-import { corner, integer, map, oneOf, optional, string, strings } from '../../decode/decode.ts'
+import {
+  boolean,
+  corner,
+  integer,
+  items,
+  map,
+  oneOf,
+  optional,
+  record,
+  required,
+  string,
+  strings,
+} from '../../decode/decode.ts'
 import type { Decoder } from '../../decode/decode.ts'
 import { parseSpiffeId } from '../../spiffe/spiffe-id.ts'
+import type { GivenAnswer } from './given-answer.ts'
 
 export type QuestionProtocol = 'http' | 'grpc' | 'tcp'
 
@@ -36,6 +49,8 @@ export interface Question {
   readonly headers: readonly string[]
   /** A payload that counts as verified; null = verify what the request bears. */
   readonly claims: Readonly<Record<string, unknown>> | null
+  /** What the authorizer of a CUSTOM rule answers; null = nobody knows. */
+  readonly custom: GivenAnswer | null
 }
 
 export type ReadQuestion =
@@ -57,6 +72,7 @@ const fields = [
   'host',
   'headers',
   'claims',
+  'custom',
 ] as const
 
 const unspecified = parseIp('0.0.0.0') as Ip
@@ -89,6 +105,25 @@ function decode(value: unknown): Question {
     host: optional(asked, 'host', '', fieldValue) ?? headerOf(headers, 'host'),
     headers,
     claims: optional(asked, 'claims', '', map),
+    custom: optional(asked, 'custom', '', givenAnswer),
+  }
+}
+
+/** Here a field nobody knows is refused: what an authorizer says must not be misread. */
+const givenAnswer: Decoder<GivenAnswer> = (input, at) => {
+  const known = ['provider', 'allowed', 'error', 'status', 'headers', 'removeHeaders', 'body']
+  const said = record(input, at, known)
+  const failed = optional(said, 'error', at, boolean) ?? false
+  const allowed = failed ? false : required(said, 'allowed', at, boolean)
+  if (said.has('status') && (failed || allowed))
+    throw new DecodeProblem(member(at, 'status'), 'is of a denial: allowed must be false')
+  return {
+    provider: optional(said, 'provider', at, string),
+    says: failed ? 'error' : allowed ? 'allow' : 'deny',
+    status: optional(said, 'status', at, integer(200, 599)) ?? 403,
+    headers: optional(said, 'headers', at, headerList) ?? [],
+    removeHeaders: items(said, 'removeHeaders', at, token),
+    body: optional(said, 'body', at, bytes) ?? '',
   }
 }
 

@@ -7,6 +7,7 @@ import { compile } from '../../authz/compile.ts'
 import type { CompiledPolicy } from '../../authz/compiled-policy.ts'
 import type { DecodedConfig } from '../../discovery/build-snapshot.ts'
 import type { Snapshot } from '../../discovery/snapshot.ts'
+import type { AuthorizerSet } from '../../ext-authz/providers.ts'
 import type { KeyRing } from '../../jwt/key-ring.ts'
 import { RequestAuthenticationVerifier } from '../../jwt/request-authentication-verifier.ts'
 import type { AuthorizationPolicy } from '../../policy/authorization-policy.ts'
@@ -14,6 +15,7 @@ import type { MeshConfig } from '../../policy/mesh-config.ts'
 import type { EffectiveMtls } from '../../policy/peer-authentication.ts'
 import { peerMode } from '../../policy/peer-mode.ts'
 import type { RequestAuthentication } from '../../policy/request-authentication.ts'
+import { offlineAuthorizers } from './offline-authorizers.ts'
 import type { AskedWorkload } from './question.ts'
 
 type Applied = Pick<Snapshot, 'authorizationPolicies' | 'requestAuthentications' | 'tokenRefusals'>
@@ -34,6 +36,8 @@ export class WorkloadPolicy {
   readonly mesh: MeshConfig
   readonly requestAuthentications: readonly RequestAuthentication[]
   readonly tokens: RequestAuthenticationVerifier
+  /** Whom CUSTOM policies may name. */
+  readonly authorizers: AuthorizerSet
   readonly #policies: readonly AuthorizationPolicy[]
   readonly #modeOf: (port: number) => EffectiveMtls
   readonly #compiled = new Map<'http' | 'tcp', CompiledPolicy>()
@@ -44,6 +48,7 @@ export class WorkloadPolicy {
     const { mesh, peerAuthentications } = config
     const { namespace, labels } = asked
     this.mesh = mesh
+    this.authorizers = offlineAuthorizers(config, namespace)
     this.requestAuthentications = requestAuthentications
     this.tokens = new RequestAuthenticationVerifier(requestAuthentications, tokenRefusals, ring)
     this.#policies = authorizationPolicies
@@ -54,7 +59,8 @@ export class WorkloadPolicy {
     const known = this.#compiled.get(protocol)
     if (known !== undefined) return known
     const { trustDomain, trustDomainAliases } = this.mesh
-    const made = compile(this.#policies, { trustDomain, trustDomainAliases, protocol })
+    const providers = this.authorizers.kinds
+    const made = compile(this.#policies, { trustDomain, trustDomainAliases, protocol, providers })
     this.#compiled.set(protocol, made)
     return made
   }
