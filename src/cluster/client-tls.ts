@@ -104,7 +104,8 @@ function meshTls(
 }
 
 /** The injector's label; without it plaintext, even if a sidecar is there (dataplane trap 34). */
-const hasSidecar = ({ labels }: ServiceEndpoint): boolean => labels['security.istio.io/tlsMode'] === 'istio'
+export const hasSidecar = ({ labels }: ServiceEndpoint): boolean =>
+  labels['security.istio.io/tlsMode'] === 'istio'
 
 function autoMtls(service: Service, port: number, subset: string, security: MeshSecurity): ServiceTls {
   const { mesh, peerAuthentications } = security

@@ -2,13 +2,16 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { WorkerError, WorkerPool } from '../../src/dataplane/worker-pool.ts'
 import type { WorkerPoolEvents } from '../../src/dataplane/worker-pool.ts'
+import { systemClock } from '../../src/lifecycle/clock.ts'
 import type { ThreadMetrics } from '../../src/dataplane/worker-protocol.ts'
 import type { Snapshot } from '../../src/discovery/snapshot.ts'
 import { Listener } from '../../src/dataplane/listener.ts'
 import { ManualClock } from '../support/manual-clock.ts'
-import { harnessSettings, snapshotOf } from '../support/data-plane-harness.ts'
+import { harnessSettings, inboundPort, snapshotOf } from '../support/data-plane-harness.ts'
 import { dialWire } from '../support/wire-client.ts'
-import { echoApplication } from '../support/applications.ts'
+import { httpAuthority } from '../ext-authz/authorizers.ts'
+import { echoApplication, httpApplication } from '../support/applications.ts'
+import { asking } from '../support/custom-mesh.ts'
 
 const timeout = 20_000
 
@@ -144,3 +147,38 @@ test('a port in use refuses the start with the thread’s own words', { timeout 
     return true
   })
 })
+
+test(
+  'a data thread asks the authorizer of a CUSTOM policy, and tells what it was told',
+  { timeout },
+  async (t) => {
+    const application = await httpApplication(t)
+    const authority = await httpAuthority(
+      t,
+      ({ url }, response) => void response.writeHead(url === '/' ? 200 : 401).end(),
+    )
+    const events = new Events()
+    const pool = await WorkerPool.start(
+      1,
+      harnessSettings({ applications: [application.port] }),
+      systemClock,
+      events,
+    )
+    t.after(() => pool.close())
+    const port = events.ports[0]?.port ?? 0
+    const parts = asking({
+      kind: 'http',
+      port: authority.port,
+      settings: { headersToUpstreamOnAllow: ['x-*'] },
+    })
+    pool.setSnapshot(snapshotOf(1, { inboundPorts: [inboundPort(port, 'http', 'PERMISSIVE')], ...parts }))
+    await events.until(() => events.generation === 1)
+    const peer = await dialWire(t, port)
+    peer.send('GET / HTTP/1.1\r\nhost: x\r\n\r\nGET /no HTTP/1.1\r\nhost: x\r\n\r\n')
+    assert.deepEqual([(await peer.response()).status, (await peer.response()).status], [200, 401])
+    const [answer] = (await pool.ask('metrics')) as ThreadMetrics[]
+    const { checks, allowed, denied, errors } = answer?.authorizers['it'] ?? assert.fail()
+    assert.deepEqual([checks, allowed, denied, errors], [2, 1, 1, 0])
+    await pool.close()
+  },
+)

@@ -467,19 +467,42 @@ test('many live connections are asked about a few at a time, and none is lost', 
   await end()
 })
 
-test('an authorizer in the mesh is asked over mTLS', { timeout }, async (t) => {
-  const application = await httpApplication(t)
-  const plaintext = await check(t, yes)
-  const sidecar = { 'security.istio.io/tlsMode': 'istio' }
-  const { harness, apply, end } = await setup(t, application.port, 'http', {
-    kind: 'grpc',
-    port: plaintext.port,
-  })
-  apply({ services: [authorizerService(plaintext.port, { labels: sidecar, serviceAccount: 'authz' })] })
-  const peer = await dialWire(t, harness.port)
-  peer.send(get('/'))
-  assert.equal((await peer.response()).status, 403)
-  assert.equal(plaintext.seen.length, 0)
-  peer.stream.destroy()
-  await end()
-})
+for (const [kind, protocol] of [
+  ['http', 'http'],
+  ['grpc', 'grpc'],
+] as const) {
+  test(
+    `a ${kind} authorizer behind a sidecar is asked over mTLS by its own name, and nobody else in its place`,
+    { timeout },
+    async (t) => {
+      const application = await httpApplication(t)
+      const authority =
+        kind === 'http' ? await httpAuthority(t, (_, response) => void response.end()) : await check(t, yes)
+      // The authorizer's own sidecar: nothing but mTLS comes in.
+      const guard = await Harness.start({ applications: [authority.port] })
+      t.after(() => guard.thread.hear({ type: 'close' }))
+      guard.identity(await ca.svid('ext', 'authz'), { 'cluster.local': ca.rootPem })
+      guard.apply({ inboundPorts: [inboundPort(guard.port, protocol, 'STRICT')] })
+      const sidecar = { 'security.istio.io/tlsMode': 'istio' }
+      const options = { kind, port: guard.port, endpoint: { labels: sidecar, serviceAccount: 'authz' } }
+      const { harness, apply, end } = await setup(t, application.port, 'http', options)
+      const peer = await dialWire(t, harness.port)
+      for (let i = 0; i < 2; i += 1) {
+        peer.send(get('/'))
+        assert.equal((await peer.response()).status, 200)
+      }
+      assert.equal(authority.seen.length, 2)
+      // The same place is not who it should be.
+      apply({ services: [authorizerService(guard.port, { labels: sidecar, serviceAccount: 'other' })] })
+      peer.send(get('/'))
+      assert.equal((await peer.response()).status, 403)
+      assert.equal(authority.seen.length, 2)
+      peer.stream.destroy()
+      await end()
+      await guard.quiet()
+      const record = await guard.record()
+      assert.equal(record['peer_principal'], 'spiffe://cluster.local/ns/shop/sa/web')
+      await guard.stop()
+    },
+  )
+}

@@ -3,14 +3,13 @@
  * warns of nothing it is not sure of, and changes no verdict.
  */
 import type { AuthorizationPolicy, Rule } from '../../policy/authorization-policy.ts'
-import { applicablePolicies } from '../../authz/applicable.ts'
 import type { AuthorizerSet } from '../../ext-authz/providers.ts'
-import { quoted } from '../../decode/decode-problem.ts'
 import { peerMode } from '../../policy/peer-mode.ts'
 import { selects } from '../../policy/resource.ts'
 import type { RequestAuthentication } from '../../policy/request-authentication.ts'
 import type { ResourceMeta, Selector } from '../../policy/resource.ts'
 import type { KnownWorkload } from './known-workloads.ts'
+import { customFaults } from './custom-faults.ts'
 import { offlineAuthorizers } from './offline-authorizers.ts'
 import type { PolicyFolder } from './load-policy-folder.ts'
 import {
@@ -94,14 +93,8 @@ function lintPolicy(
   )
   const open = modes.find((mode) => mode !== 'STRICT')
   const authorizer = action === 'CUSTOM' ? authorizers.find(policy.provider ?? '') : null
-  if (authorizer?.ok === false)
-    warn(
-      'custom-provider',
-      `what its rules match is denied: ${quoted(policy.provider ?? '')}, ${authorizer.reason}`,
-    )
-  const rival = action === 'CUSTOM' ? otherProvider(policy, config, places) : null
-  if (rival !== null)
-    warn('custom-provider', `what its rules match is denied where ${rival} names another provider`)
+  if (authorizer !== null)
+    for (const said of customFaults(policy, authorizer, config, places)) warn('custom-provider', said)
   const catchAll = policy.rules.findIndex(matchesAll)
   policy.rules.forEach((rule, index) => {
     const at = `spec.rules[${index}]`
@@ -140,21 +133,6 @@ function lintPolicy(
 function effectOnTcp(action: AuthorizationPolicy['action'], unasked: boolean): string {
   if (unasked) return 'nobody is asked there'
   return action === 'ALLOW' ? 'the whole rule is lost there' : 'these fields are lost and it widens there'
-}
-
-/** A CUSTOM policy with another provider for one of the same workloads: then neither is asked (policy-semantics §9.1). */
-function otherProvider(
-  { provider }: AuthorizationPolicy,
-  { authorizationPolicies, mesh }: PolicyFolder['config'],
-  places: readonly Pick<KnownWorkload, 'namespace' | 'labels'>[],
-): string | null {
-  for (const place of places) {
-    const other = applicablePolicies(authorizationPolicies, place, mesh.rootNamespace).find(
-      (one) => one.action === 'CUSTOM' && one.quarantined === null && one.provider !== provider,
-    )
-    if (other !== undefined) return `${other.meta.namespace}/${other.meta.name}`
-  }
-  return null
 }
 
 function underPermissive(rule: Rule, allows: boolean): string | null {

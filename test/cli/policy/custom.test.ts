@@ -224,3 +224,22 @@ test(
     assert.deepEqual(await warnings(t, mesh + authorizer + service + pod + custom('rpc', 'ask', all)), [])
   },
 )
+
+test('policy check warns of an authorizer that would be asked about itself', { timeout }, async (t) => {
+  const guarded = (labels: object): string =>
+    object('ServiceEntry', 'networking.istio.io/v1', 'authz', 'foo', {
+      spec: {
+        hosts: ['authz.example.com'],
+        location: 'MESH_INTERNAL',
+        ports: [{ number: 9000, name: 'http', protocol: 'HTTP', targetPort: 8000 }],
+        resolution: 'STATIC',
+        endpoints: [{ address: '10.9.9.9', labels }],
+      },
+    })
+  const sidecar = { 'security.istio.io/tlsMode': 'istio' }
+  const onPort = (port: string): string => custom('web', 'ask', [{ to: [{ operation: { ports: [port] } }] }])
+  const itself = 'it selects the authorizer too, which would be asked about every question put to it'
+  assert.deepEqual(await warnings(t, mesh + guarded(sidecar) + onPort('8000')), [itself])
+  assert.deepEqual(await warnings(t, mesh + guarded(sidecar) + onPort('80')), [])
+  assert.deepEqual(await warnings(t, mesh + guarded({}) + onPort('8000')), [])
+})
