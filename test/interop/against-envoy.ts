@@ -1,6 +1,6 @@
 /**
- * Our engine against a real Envoy that is configured as Istio would: path normalization in Istio's four modes, and the
- * verdicts of random policies over HTTP, plaintext and mutual TLS. Run by hand: `ENVOY=/path/to/envoy npm run interop:envoy`,
+ * Our engine against a real Envoy that is configured as Istio would: path normalization in Istio's four modes, tokens, and
+ * the verdicts of random policies over HTTP, plaintext and mutual TLS. Run by hand: `ENVOY=/path/to/envoy npm run interop:envoy`,
  * with `-- --sets N --targets N --seed N` for more; it exits 1 when the two disagree beyond what docs/differences.md says.
  */
 import { parseArgs } from 'node:util'
@@ -16,6 +16,7 @@ import { keySet, signer, token } from '../jwt/issuer.ts'
 import { randomCase, seededRandom, type Case } from '../support/random-policies.ts'
 import { createTestCa, type Issued, type TestCa } from '../support/test-ca.ts'
 import { rbacFilters, tokenFilter } from './as-rbac.ts'
+import { compareTokens } from './compare-tokens.ts'
 import { RawCaller, RunningEnvoy, type EnvoyListener, type Reply } from './running-envoy.ts'
 
 const binary = process.env['ENVOY']
@@ -218,6 +219,7 @@ class Clients {
 }
 
 await comparePaths(Number(values.targets ?? 3000))
+for (const line of await compareTokens(binary, say)) disagree(line)
 await compareVerdicts(Number(values.sets ?? 100))
 say(`${disagreements} disagreements (seed ${seed})`)
 process.exitCode = disagreements > 0 ? 1 : 0
