@@ -5,12 +5,12 @@
 export class ByteWriter {
   #bytes: Buffer
   #length = 0
-  readonly #startBytes: number
+  readonly #leastBytes: number
 
-  /** `startBytes`: room at the start and after each `take`. */
-  constructor(startBytes = 4096) {
-    this.#startBytes = startBytes
-    this.#bytes = Buffer.allocUnsafe(startBytes)
+  /** `leastBytes`: room at the start, and the least after each `take`. */
+  constructor(leastBytes = 2048) {
+    this.#leastBytes = leastBytes
+    this.#bytes = Buffer.allocUnsafe(leastBytes)
   }
 
   get length(): number {
@@ -21,7 +21,7 @@ export class ByteWriter {
   reserve(bytes: number): Buffer {
     const needed = this.#length + bytes
     if (needed > this.#bytes.length) {
-      const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2))
+      const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2, this.#leastBytes))
       this.#bytes.copy(grown, 0, 0, this.#length)
       this.#bytes = grown
     }
@@ -82,8 +82,18 @@ export class ByteWriter {
     const taken = this.#bytes.subarray(0, this.#length)
     // The rest of a large enough buffer is used on: what was taken is never written to again.
     const left = this.#bytes.length - this.#length
-    this.#bytes = left >= 1024 ? this.#bytes.subarray(this.#length) : Buffer.allocUnsafe(this.#startBytes)
+    const next = Math.min(Math.max(taken.length * 2, this.#leastBytes), mostBytes)
+    this.#bytes = left * 4 >= next ? this.#bytes.subarray(this.#length) : Buffer.allocUnsafe(next)
     this.#length = 0
     return taken
   }
+
+  /** Nothing is to be written for a while: holds no memory meanwhile. */
+  rest(): void {
+    if (this.#length === 0) this.#bytes = none
+  }
 }
+
+/** A busy writer's next buffer is twice what the last turn took, up to this. */
+const mostBytes = 64 * 1024
+const none = Buffer.alloc(0)

@@ -19,6 +19,7 @@ export interface FrameHandler {
   onPing(payload: Buffer, ack: boolean): void
   onGoAway(lastStream: number, code: number): void
   onWindowUpdate(stream: number, increment: number): void
+  onHalfClose(stream: number): void
   /** PRIORITY and types we do not know: without effect, but not free. */
   onIgnored(): void
 }
@@ -57,7 +58,12 @@ export class FrameReader {
 
   /** True while a frame's head, a header block or the preface is incomplete: somebody is keeping us waiting. */
   get busy(): boolean {
-    return this.#preface > 0 || this.#headBytes > 0 || this.#block !== null || !this.#settingsSeen
+    return (
+      this.#preface > 0 ||
+      (this.#headBytes > 0 && this.#dataLeft < 0) ||
+      this.#block !== null ||
+      !this.#settingsSeen
+    )
   }
 
   execute(chunk: Buffer): void {
@@ -201,6 +207,9 @@ export class FrameReader {
       case FrameType.Priority:
         if (payload.length !== 5) return this.#fail(ErrorCode.FrameSizeError, 'bad_priority_size')
         return handler.onIgnored()
+      case FrameType.HalfClose:
+        if (this.#stream === 0) return this.#fail(ErrorCode.ProtocolError, 'wrong_stream_for_frame')
+        return handler.onHalfClose(this.#stream)
       default:
         return handler.onIgnored()
     }
@@ -229,7 +238,8 @@ export class FrameReader {
   #gather(piece: Buffer): void {
     const block = this.#block as Buffer[]
     const ends = (this.#flags & Flag.EndHeaders) !== 0
-    if (piece.length === 0 && !ends) return this.#fail(ErrorCode.EnhanceYourCalm, 'empty_continuation')
+    if (piece.length === 0 && !ends && this.#type === FrameType.Continuation)
+      return this.#fail(ErrorCode.EnhanceYourCalm, 'empty_continuation')
     this.#blockBytes += piece.length
     if (this.#blockBytes > this.#maxBlockBytes || block.length >= mostPieces)
       return this.#fail(ErrorCode.EnhanceYourCalm, 'header_block_too_large')

@@ -14,6 +14,11 @@ export const FrameType = {
   GoAway: 7,
   WindowUpdate: 8,
   Continuation: 9,
+  /**
+   * Ours alone: the client has ended its side of the connection that its request came on, and may be gone or merely done.
+   * HTTP/2 has no such word; peers that do not know the type ignore it (RFC 9113 §4.1).
+   */
+  HalfClose: 0xe5,
 } as const
 
 /** Bits of a frame's flags; the first has two readings by frame type. */
