@@ -15,6 +15,7 @@ import type { DataplaneSettings } from './dataplane-settings.ts'
 import type { OpaqueSession } from './opaque-session.ts'
 import type { OriginalDestination } from './local-address.ts'
 import type { TimerWheel } from './timer-wheel.ts'
+import type { MeshPool } from './outbound/mesh-pool.ts'
 import type { UpstreamPool } from './outbound/upstream-pool.ts'
 import type { World } from './world.ts'
 
@@ -34,7 +35,7 @@ export interface DataPlane {
   readonly table: ConnectionTable
   /** Connections to the application, and to endpoints: never shared, since they carry different trust. */
   readonly applicationPool: UpstreamPool
-  readonly meshPool: UpstreamPool
+  readonly meshPool: MeshPool
   readonly originalDestination: OriginalDestination
   readonly ownPorts: Set<number>
   /** Addresses our own ports are bound on: with `ownPorts`, what must never be dialled. */

@@ -20,6 +20,7 @@ import { acceptInbound } from './inbound/accept.ts'
 import { Listener } from './listener.ts'
 import { localAddress } from './local-address.ts'
 import { acceptOutbound } from './outbound/accept.ts'
+import { MeshPool } from './outbound/mesh-pool.ts'
 import { UpstreamPool } from './outbound/upstream-pool.ts'
 import { recheckTrust } from './recheck-trust.ts'
 import { Succession } from './succession.ts'
@@ -208,7 +209,7 @@ async function makePlane(
     askedAgain: new Turnstile(64),
     table: new ConnectionTable(),
     applicationPool: new UpstreamPool(pool),
-    meshPool: new UpstreamPool(pool),
+    meshPool: new MeshPool(pool, new UpstreamPool(pool)),
     originalDestination: settings.interception === 'REDIRECT' ? await fromKernel() : localAddress,
     ownPorts: new Set(settings.ownPorts),
     ownAddresses: ownAddresses(settings),

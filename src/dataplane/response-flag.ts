@@ -70,6 +70,8 @@ export interface UpstreamFailure {
   readonly kind: FailureKind
   /** Short text for the log (`upstream_transport_failure_reason`): an error code or fixed words, never peer-made text. */
   readonly reason: string
+  /** The peer says that it did nothing with the request: whatever its method, it can be sent again. */
+  readonly unprocessed?: boolean
 }
 
 export interface FailureAnswer {

@@ -301,7 +301,8 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
       return
     }
     const reused = upstream !== null && upstream.requestsServed > 0 && !upstream.answered
-    if (reused && !this.#retried && this.#replayable()) {
+    const again = failure.unprocessed === true ? !this.#bodySent : reused && this.#replayable()
+    if (again && !this.#retried) {
       this.#retried = true
       this.#acquire(true)
       return

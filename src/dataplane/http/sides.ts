@@ -81,11 +81,17 @@ export interface ResponseListener {
 }
 
 export type DialResult =
-  | { readonly ok: true; readonly stream: Duplex; readonly info: UpstreamInfo }
+  | {
+      readonly ok: true
+      readonly stream: Duplex
+      readonly info: UpstreamInfo
+      /** The peer takes requests side by side: `sallyport/1` was agreed upon. */
+      readonly multiplexed: boolean
+    }
   | { readonly ok: false; readonly failure: UpstreamFailure }
 
-/** Makes one connection, handshake and name check included; `done` is called once. */
-export type Dial = (done: (result: DialResult) => void) => void
+/** Makes one connection, handshake and name check included; `done` is called once. `offer`: also for many requests at once. */
+export type Dial = (done: (result: DialResult) => void, offer: 'one-by-one' | 'multiplexed') => void
 
 /** Waits for a connection; hears exactly one of the two calls, and none once `waiting` is false. */
 export interface Waiter {

@@ -3,6 +3,7 @@
  * would be held by every idle connection. It interprets nothing.
  */
 import type { Duplex } from 'node:stream'
+import { directReader, readAsStream, readDirectly } from './direct-reads.ts'
 
 export interface StreamOwner {
   feed(chunk: Buffer): void
@@ -21,11 +22,13 @@ type Owned = Duplex & { [owner]: StreamOwner }
 export function own(stream: Duplex, by: StreamOwner): void {
   ;(stream as Owned)[owner] = by
   stream.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose).on('drain', onDrain)
+  readDirectly(stream, reader)
   stream.resume()
 }
 
 /** Takes the listeners off again; pausing the stream is the caller's. */
 export function disown(stream: Duplex): void {
+  readAsStream(stream)
   stream
     .off('data', onData)
     .off('end', onEnd)
@@ -37,6 +40,8 @@ export function disown(stream: Duplex): void {
 function onData(this: Duplex, chunk: Buffer): void {
   ;(this as Owned)[owner].feed(chunk)
 }
+
+const reader = directReader(onData)
 
 function onEnd(this: Duplex): void {
   ;(this as Owned)[owner].peerEnded()

@@ -10,6 +10,8 @@ import type { Classified } from '../classify.ts'
 import type { DataPlane } from '../data-plane.ts'
 import type { InboundMapping } from '../dataplane-settings.ts'
 import { chooseChain, inspectsHttp, inspectsTls, portKind } from '../filter-chain.ts'
+import type { RequestCarrier } from '../http/serve-connection.ts'
+import { multiplexedAlpn } from '../http2/multiplexed-alpn.ts'
 import { openConnection, refuseConnection } from '../open-connection.ts'
 import { inboundPort, refusesPlaintext } from '../world.ts'
 import type { InboundCall } from './inbound-call.ts'
@@ -44,7 +46,7 @@ function choose(call: InboundCall, first: Classified, plane: DataPlane): void {
       )
     case 'terminate-http':
     case 'terminate-tcp':
-      return terminateMtls(call, offered ?? [], plane, (alpn) => onSecure(call, chain, alpn, plane))
+      return terminateMtls(call, offered ?? [], chain, plane, (alpn) => onSecure(call, chain, alpn, plane))
     case 'plain-http':
       // A declared port was not sniffed for HTTP/2, which is carried opaque.
       if (first.http === 'not-http') return onPlainHttp(call, plane)
@@ -62,6 +64,7 @@ function onSecure(
   plane: DataPlane,
 ): void {
   if (chain === 'terminate-tcp') return serve(call, 'opaque', plane)
+  if (alpn === multiplexedAlpn) return serve(call, 'multiplexed', plane)
   if (alpn === 'http/1.1') return serve(call, 'http1', plane)
   onPlainHttp(call, plane, alpn === 'h2')
 }
@@ -84,7 +87,8 @@ function onPlainHttp(call: InboundCall, plane: DataPlane, onlyHttp2 = false): vo
   })
 }
 
-function serve(call: InboundCall, carried: 'http1' | 'http2' | 'opaque', plane: DataPlane): void {
+/** `http2`: of others, and carried unread. */
+function serve(call: InboundCall, carried: RequestCarrier | 'http2' | 'opaque', plane: DataPlane): void {
   const { connection, port } = call
   if (connection.closed) return
   // The port may have turned STRICT while the first bytes were waited for: nobody looked at this connection then.
@@ -102,8 +106,9 @@ function serve(call: InboundCall, carried: 'http1' | 'http2' | 'opaque', plane: 
     connection.destination.port,
     sni,
   )
-  connection.judgedAs = carried === 'http1' ? 'http' : 'tcp'
-  if (carried === 'http1') serveInboundHttp(call, plane)
+  const judged = carried === 'http1' || carried === 'multiplexed'
+  connection.judgedAs = judged ? 'http' : 'tcp'
+  if (judged) serveInboundHttp(call, carried, plane)
   else serveInboundTcp(call, carried === 'http2', plane)
 }
 

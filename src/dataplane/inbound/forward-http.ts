@@ -78,7 +78,8 @@ function dialApplication(dial: ApplicationDial, plane: DataPlane): Dial {
       socket.off('error', onError)
       const remoteAddress = formatSocketAddress(dial.target)
       const localAddress = `${socket.localAddress}:${socket.localPort}`
-      done({ ok: true, stream: socket, info: { remoteAddress, localAddress, peer: null } })
+      const info = { remoteAddress, localAddress, peer: null }
+      done({ ok: true, stream: socket, info, multiplexed: false })
     })
   }
 }

@@ -10,6 +10,7 @@ import { denial, localReply } from '../http/deny-response.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { viewRequest } from '../http/request-view.ts'
 import { serveHttpConnection } from '../http/serve-connection.ts'
+import type { RequestCarrier } from '../http/serve-connection.ts'
 import { exchangeRecord } from '../http/exchange-record.ts'
 import { ownPrincipal } from '../own-principal.ts'
 import { inboundLabels } from '../traffic-labels.ts'
@@ -25,7 +26,7 @@ import { OpenRequest } from './open-request.ts'
 import { verifyToken } from './request-token.ts'
 import type { ReadRequest } from './request-token.ts'
 
-export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
+export function serveInboundHttp(call: InboundCall, carrier: RequestCarrier, plane: DataPlane): void {
   const { connection, port } = call
   const context = connection.context as ConnectionContext
   const peerUri = connection.peer?.id.uri ?? ''
@@ -76,7 +77,7 @@ export function serveInboundHttp(call: InboundCall, plane: DataPlane): void {
     forwardHttp(exchange, decision.permit, request, forwarding)
   }
 
-  const server = serveHttpConnection(connection, plane, plane.settings.serverHeader.inbound, {
+  const server = serveHttpConnection(connection, carrier, plane, plane.settings.serverHeader.inbound, {
     onRequest(exchange) {
       const { pathNormalization } = world().snapshot.mesh
       const view = viewRequest(exchange.head, pathNormalization, forwarding.rewrite)

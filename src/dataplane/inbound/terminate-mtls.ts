@@ -3,21 +3,23 @@
  * before anything else reads from it. A failed handshake is a closed connection, never plaintext.
  */
 import type { DataPlane } from '../data-plane.ts'
+import { multiplexedAlpn } from '../http2/multiplexed-alpn.ts'
 import { terminate } from '../../tls/terminate.ts'
 import { refuseConnection } from '../open-connection.ts'
 import type { InboundCall } from './inbound-call.ts'
 
 /**
  * What our side would choose, most wanted first; the mesh's own tokens only steer chains (dataplane §4). HTTP/1.1 comes
- * first where requests are to be judged one by one: HTTP/2 is carried opaque as yet (docs/differences.md).
+ * first where requests are to be judged one by one: HTTP/2 of others is carried opaque as yet (docs/differences.md).
  */
-const requestAlpn = ['http/1.1', 'h2'] as const
+const requestAlpn = [multiplexedAlpn, 'http/1.1', 'h2'] as const
 const streamAlpn = ['h2', 'http/1.1'] as const
 
 /** `offered` is the client's ALPN list as peeked; `done` gets what was negotiated. */
 export function terminateMtls(
   call: InboundCall,
   offered: readonly string[],
+  chain: 'terminate-http' | 'terminate-tcp',
   plane: DataPlane,
   done: (alpn: string | null) => void,
 ): void {
@@ -27,7 +29,8 @@ export function terminateMtls(
     return refuseConnection(connection, 'OM', 'too_many_handshakes', plane)
   plane.handshakes += 1
   const { protocol } = call.port
-  const alpn = protocol === 'http' || protocol === 'auto' ? requestAlpn : streamAlpn
+  const judgesRequests = chain === 'terminate-http' && (protocol === 'http' || protocol === 'auto')
+  const alpn = judgesRequests ? requestAlpn : streamAlpn
   const options = { alpn, offeredAlpn: offered, deadlineMs: plane.settings.deadlines.handshakeMs }
   terminate(connection.socket, plane.contexts, options, (handshake) => {
     plane.handshakes -= 1

@@ -7,6 +7,7 @@ import type { Endpoint } from '../../cluster/endpoint.ts'
 import { originate } from '../../tls/originate.ts'
 import type { DataPlane } from '../data-plane.ts'
 import type { DialResult } from '../http/sides.ts'
+import { multiplexedAlpn } from '../http2/multiplexed-alpn.ts'
 import type { FailureKind } from '../response-flag.ts'
 
 export interface EndpointDial {
@@ -20,6 +21,8 @@ export interface EndpointDial {
 
 /** What the upstream is to speak steers the server's chain (dataplane §4); `istio-peer-exchange` is never offered. */
 export const meshAlpn = {
+  /** Ours comes first; a peer that does not know it chooses as if it had not been there. */
+  multiplexed: [multiplexedAlpn, 'istio-http/1.1', 'istio', 'http/1.1'],
   http1: ['istio-http/1.1', 'istio', 'http/1.1'],
   http2: ['istio-h2', 'istio', 'h2'],
   opaque: ['istio'],
@@ -52,13 +55,13 @@ export function dialEndpoint(dial: EndpointDial, plane: DataPlane, done: (result
       localAddress: `${socket.localAddress}:${socket.localPort}`,
       peer: null,
     }
-    if (tls.mode === 'plaintext') return done({ ok: true, stream: socket, info })
+    if (tls.mode === 'plaintext') return done({ ok: true, stream: socket, info, multiplexed: false })
     const alpn = tls.mode === 'mtls' ? dial.alpn : []
     const options = { tls, alpn, deadlineMs: plane.settings.deadlines.handshakeMs, host: dial.host }
     originate(socket, plane.contexts, options, (handshake) => {
       if (!handshake.ok) return done(failed('handshake', `${handshake.code}: ${handshake.reason}`))
-      const { stream, peer } = handshake.secure
-      done({ ok: true, stream, info: { ...info, peer } })
+      const { stream, peer, alpn: agreed } = handshake.secure
+      done({ ok: true, stream, info: { ...info, peer }, multiplexed: agreed === multiplexedAlpn })
     })
   })
 }

@@ -9,6 +9,7 @@ import type { Series } from '../../telemetry/traffic-metrics.ts'
 import type { DataPlane } from '../data-plane.ts'
 import { localReply } from '../http/deny-response.ts'
 import type { Exchange, UpstreamTarget } from '../http/exchange.ts'
+import { upgrades } from '../http/headers.ts'
 import type { RequestView } from '../http/request-view.ts'
 import type { World } from '../world.ts'
 import { ownPrincipal } from '../own-principal.ts'
@@ -39,6 +40,8 @@ export function forwardOutbound(
   exchange.requestId = view.requestId
   exchange.upstreamCluster = cluster.name
   const tried: Endpoint[] = []
+  // A WebSocket takes its connection over: it cannot share one.
+  const upgrading = upgrades(exchange.head)
 
   const attempt = (endpoint: Endpoint): void => {
     tried.push(endpoint)
@@ -47,8 +50,9 @@ export function forwardOutbound(
     endpoint.inFlight += 1
     exchange.data = route.outcome
     exchange.upstreamHost = `${endpoint.address}:${endpoint.port}`
+    const target = upgrading ? { ...route.target, upstreams: plane.meshPool.oneByOne } : route.target
     exchange.forward(
-      tried.length < attempts ? { ...route.target, onDialFailure } : route.target,
+      tried.length < attempts ? { ...target, onDialFailure } : target,
       view.target,
       view.headers,
     )
@@ -101,14 +105,12 @@ function routeTo(cluster: Cluster, endpoint: Endpoint, authority: string, plane:
   )
   const route: Route = {
     target: {
-      upstreams: plane.meshPool,
+      upstreams: tls.mode === 'mtls' ? plane.meshPool : plane.meshPool.oneByOne,
       key: endpoint.key,
-      dial: (done) =>
-        dialEndpoint(
-          { endpoint, alpn: meshAlpn.http1, timeoutMs: cluster.connectTimeoutMs, host },
-          plane,
-          done,
-        ),
+      dial: (done, offer) => {
+        const alpn = offer === 'multiplexed' ? meshAlpn.multiplexed : meshAlpn.http1
+        dialEndpoint({ endpoint, alpn, timeoutMs: cluster.connectTimeoutMs, host }, plane, done)
+      },
       response: { server: plane.settings.serverHeader.outbound, serviceTime: true },
       timeoutMs: 0,
       onDialFailure: null,

@@ -10,7 +10,7 @@ import { localReply } from '../http/deny-response.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { exchangeRecord } from '../http/exchange-record.ts'
 import { viewRequest } from '../http/request-view.ts'
-import { serveHttpConnection } from '../http/serve-connection.ts'
+import { serveHttp1Connection } from '../http/serve-connection.ts'
 import type { World } from '../world.ts'
 import { serveConnect } from './connect-tunnel.ts'
 import { forwardOutbound, leave, outboundRewrite } from './forward-http.ts'
@@ -22,7 +22,7 @@ export function serveOutboundHttp(
   destination: SocketAddress | null,
   plane: DataPlane,
 ): void {
-  const server = serveHttpConnection(connection, plane, plane.settings.serverHeader.outbound, {
+  const server = serveHttp1Connection(connection, plane, plane.settings.serverHeader.outbound, {
     onRequest(exchange) {
       const { world } = plane
       if (world === null)

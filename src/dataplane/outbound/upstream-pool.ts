@@ -216,7 +216,7 @@ export class UpstreamPool implements Upstreams, ClientConnectionHome {
     entry.dialing += 1
     this.dials += 1
     const generation = entry.generation
-    dial((result) => this.#dialled(entry, generation, result))
+    dial((result) => this.#dialled(entry, generation, result), 'one-by-one')
   }
 
   #dialled(entry: Entry, generation: number, result: DialResult): void {

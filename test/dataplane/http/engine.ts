@@ -128,7 +128,7 @@ export function dialTo(port: number): Dial {
         localAddress: `127.0.0.1:${socket.localPort}`,
         peer: null,
       }
-      done({ ok: true, stream: socket, info })
+      done({ ok: true, stream: socket, info, multiplexed: false })
     })
     function onError(error: NodeJS.ErrnoException): void {
       done({ ok: false, failure: { kind: 'connect', reason: error.code ?? 'unknown' } })

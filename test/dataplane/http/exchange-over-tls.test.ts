@@ -28,7 +28,7 @@ test('over TLS on both sides requests are answered, connections reused, and a cu
     const { port } = upstream.address() as AddressInfo
     const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
     const info = { remoteAddress: `127.0.0.1:${port}`, localAddress: '', peer: null }
-    socket.once('secureConnect', () => done({ ok: true, stream: socket, info }))
+    socket.once('secureConnect', () => done({ ok: true, stream: socket, info, multiplexed: false }))
   }
   try {
     await using engine = await new Engine(1, { dial, tls: { key, cert } }).listen()
