@@ -44,6 +44,7 @@ export async function startOurs(
   const run = (name: string, args: readonly string[]): Promise<Child> =>
     children.start(`ours-${settings}-${name}`, process.execPath, [
       '--single-threaded-gc',
+      ...(process.env['BENCH_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== ''),
       ...inspection(name),
       program.main,
       ...args,
