@@ -4,6 +4,7 @@
  */
 import type { ByteWriter } from './byte-writer.ts'
 import { defaultFrameBytes, defaultWindowBytes, maxWindowBytes } from './frame.ts'
+import { Roster } from '../lifecycle/roster.ts'
 import type { HpackEncoder } from './hpack-encoder.ts'
 import type { Http2Stream } from './stream.ts'
 import { writeData, writeHeaders } from './write-frame.ts'
@@ -12,9 +13,8 @@ export class BodySender {
   readonly #out: ByteWriter
   readonly #encoder: HpackEncoder
   readonly #ended: (stream: Http2Stream) => void
-  readonly #blocked = new Set<Http2Stream>()
+  readonly #blocked = new Roster<Http2Stream>()
   #window = defaultWindowBytes
-  maxFrameBytes = defaultFrameBytes
   /** Body bytes that left since the owner last looked: proof that the peer's window updates are of use. */
   progress = 0
 
@@ -38,7 +38,7 @@ export class BodySender {
     }
     stream.waiting.push({ chunk: Buffer.from(chunk.subarray(sent)), sent: 0 })
     if (end) stream.ending = null
-    this.#blocked.add(stream)
+    this.#blocked.join(stream)
   }
 
   /** The end, with trailers or without. */
@@ -49,21 +49,21 @@ export class BodySender {
       return
     }
     if (trailers === null) writeData(this.#out, stream.id, none, 0, 0, true)
-    else writeHeaders(this.#out, this.#encoder, stream.id, trailers, true, this.maxFrameBytes)
+    else writeHeaders(this.#out, this.#encoder, stream.id, trailers, true, defaultFrameBytes)
     this.#ended(stream)
   }
 
   forget(stream: Http2Stream): void {
     stream.waiting.length = 0
     stream.ending = false
-    this.#blocked.delete(stream)
+    this.#blocked.leave(stream)
   }
 
   /** False: the window would grow beyond what there is (RFC 9113 §6.9.1). */
   grow(increment: number): boolean {
     this.#window += increment
     if (this.#window > maxWindowBytes) return false
-    for (const stream of [...this.#blocked]) this.#goOn(stream)
+    for (const stream of this.#blocked.list()) this.#goOn(stream)
     return true
   }
 
@@ -77,13 +77,13 @@ export class BodySender {
   #goOn(stream: Http2Stream): void {
     const { waiting } = stream
     // Behind the others, so that one long body does not have the connection's window for itself.
-    this.#blocked.delete(stream)
+    this.#blocked.leave(stream)
     while (waiting.length > 0) {
       const first = waiting[0] as (typeof waiting)[number]
       const last = waiting.length === 1 && stream.ending === null
       first.sent = this.#send(stream, first.chunk, first.sent, last)
       if (first.sent < first.chunk.length) {
-        this.#blocked.add(stream)
+        this.#blocked.join(stream)
         return
       }
       waiting.shift()
@@ -101,7 +101,7 @@ export class BodySender {
   #send(stream: Http2Stream, chunk: Buffer, from: number, end: boolean): number {
     let at = from
     do {
-      const room = Math.min(stream.sendWindow, this.#window, this.maxFrameBytes, chunk.length - at)
+      const room = Math.min(stream.sendWindow, this.#window, defaultFrameBytes, chunk.length - at)
       if (room <= 0 && at < chunk.length) break
       writeData(this.#out, stream.id, chunk, at, at + room, end && at + room === chunk.length)
       at += room

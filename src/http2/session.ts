@@ -2,17 +2,20 @@
  * One HTTP/2 connection, client or server, without its socket: bytes in, calls out, and bytes to send in `out`. It keeps
  * streams, windows and the peer's manners (RFC 9113 §5, §6); what requests and fields mean is its owner's.
  */
+import { Roster } from '../lifecycle/roster.ts'
 import { BodySender } from './body-sender.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { FloodGuard } from './flood-guard.ts'
-import { defaultWindowBytes, ErrorCode, maxStreamId, maxWindowBytes, Setting } from './frame.ts'
+import { ErrorCode, maxStreamId, Setting } from './frame.ts'
 import type { Http2Fault, Http2Limits } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
 import type { FrameHandler } from './frame-reader.ts'
 import { HpackDecoder } from './hpack-decoder.ts'
 import { HpackEncoder } from './hpack-encoder.ts'
+import { PeerSettings } from './peer-settings.ts'
 import { ReceiveWindows } from './receive-windows.ts'
 import { Http2Stream } from './stream.ts'
+import { StreamTable } from './stream-table.ts'
 import {
   writeGoAway,
   writeHalfClose,
@@ -36,9 +39,6 @@ export interface SessionOwner {
 
 export type Role = 'client' | 'server'
 
-/** What a server may open before its SETTINGS are known is nothing, a client this much (RFC 9113 §6.5.2 asks for 100). */
-const streamsBeforeSettings = 100
-
 export class Http2Session implements FrameHandler {
   readonly out = new ByteWriter()
   fault: Http2Fault | null = null
@@ -53,14 +53,13 @@ export class Http2Session implements FrameHandler {
   readonly #guard = new FloodGuard()
   readonly #receive: ReceiveWindows
   readonly #send: BodySender
-  readonly #streams = new Map<number, Http2Stream>()
+  readonly #streams = new StreamTable()
   /** Opened by us, without a number yet. */
-  readonly #unsent = new Set<Http2Stream>()
+  readonly #unsent = new Roster<Http2Stream>()
   /** The highest stream the client has opened. */
   #lastStream = 0
   #nextStream = 1
-  #peerMaxStreams = streamsBeforeSettings
-  #peerWindow = defaultWindowBytes
+  readonly #peer = new PeerSettings()
   #wasFull = false
 
   constructor(role: Role, limits: Http2Limits, owner: SessionOwner) {
@@ -108,19 +107,19 @@ export class Http2Session implements FrameHandler {
   /** Client: null when the peer takes no more streams now, or ever on this connection (`closedToNew`). */
   openStream(): Http2Stream | null {
     if (this.closedToNew) return null
-    if (this.open >= this.#peerMaxStreams) {
+    if (this.open >= this.#peer.maxStreams) {
       this.#wasFull = true
       return null
     }
-    const stream = new Http2Stream(0, this.#peerWindow, this.#limits.streamWindowBytes)
-    this.#unsent.add(stream)
+    const stream = new Http2Stream(0, this.#peer.windowBytes, this.#limits.streamWindowBytes)
+    this.#unsent.join(stream)
     return stream
   }
 
   headers(stream: Http2Stream, fields: readonly string[], end: boolean): void {
     if (!stream.localOpen) return
     if (stream.id === 0) this.#number(stream)
-    writeHeaders(this.out, this.#encoder, stream.id, fields, end, this.#send.maxFrameBytes)
+    writeHeaders(this.out, this.#encoder, stream.id, fields, end, this.#peer.frameBytes)
     if (end) this.#localEnded(stream)
   }
 
@@ -172,7 +171,7 @@ export class Http2Session implements FrameHandler {
   /** The connection is gone: every stream hears of it. */
   lost(): void {
     this.closedToNew = true
-    for (const stream of [...this.#streams.values(), ...this.#unsent])
+    for (const stream of [...this.#streams.list(), ...this.#unsent.list()])
       this.#cut(stream, ErrorCode.Cancel, false)
   }
 
@@ -183,8 +182,8 @@ export class Http2Session implements FrameHandler {
     if (!this.#receive.take(flowBytes))
       return this.#fail(ErrorCode.FlowControlError, 'connection_window_exceeded')
     if (chunk.length === 0 && !end) this.#useless()
-    const stream = this.#streams.get(id)
-    if (stream === undefined) {
+    const stream = this.#streams.find(id)
+    if (stream === null) {
       if (this.#idle(id)) return this.#fail(ErrorCode.ProtocolError, 'data_on_idle_stream')
       // Reset by us a moment ago: the peer could not know.
       this.#receive.giveBack(flowBytes)
@@ -209,7 +208,7 @@ export class Http2Session implements FrameHandler {
     if (!decoded.ok && decoded.error === 'compression')
       return this.#fail(ErrorCode.CompressionError, decoded.reason)
     const fields = decoded.ok ? decoded.fields : null
-    const stream = this.#streams.get(id) ?? this.#accept(id)
+    const stream = this.#streams.find(id) ?? this.#accept(id)
     if (stream === null) return
     if (!stream.remoteOpen) return this.#refuse(stream, ErrorCode.StreamClosed)
     this.#guard.useful()
@@ -220,8 +219,8 @@ export class Http2Session implements FrameHandler {
 
   onReset(id: number, code: number): void {
     if (this.fault !== null) return
-    const stream = this.#streams.get(id)
-    if (stream === undefined) {
+    const stream = this.#streams.find(id)
+    if (stream === null) {
       if (this.#idle(id)) return this.#fail(ErrorCode.ProtocolError, 'reset_of_idle_stream')
       return this.#useless()
     }
@@ -231,24 +230,11 @@ export class Http2Session implements FrameHandler {
   }
 
   onSetting(id: number, value: number): void {
-    switch (id) {
-      case Setting.HeaderTableSize:
-        this.#encoder.setPeerTableSize(value)
-        break
-      case Setting.EnablePush:
-        if (value > 1) this.#fail(ErrorCode.ProtocolError, 'bad_setting')
-        break
-      case Setting.MaxConcurrentStreams:
-        this.#peerMaxStreams = value
-        break
-      case Setting.InitialWindowSize:
-        if (value > maxWindowBytes) return this.#fail(ErrorCode.FlowControlError, 'bad_setting')
-        return this.#resizeWindows(value - this.#peerWindow)
-      case Setting.MaxFrameSize:
-        if (value < 16_384 || value > 0xffffff) return this.#fail(ErrorCode.ProtocolError, 'bad_setting')
-        this.#send.maxFrameBytes = Math.min(value, mostFrameBytes)
-        break
-    }
+    const { windowBytes } = this.#peer
+    const code = this.#peer.take(id, value)
+    if (code !== 0) return this.#fail(code, 'bad_setting')
+    if (id === Setting.HeaderTableSize) this.#encoder.setPeerTableSize(value)
+    else if (id === Setting.InitialWindowSize) this.#resizeWindows(value - windowBytes)
   }
 
   onSettingsEnd(): void {
@@ -274,7 +260,7 @@ export class Http2Session implements FrameHandler {
     this.#useless()
     if (this.#role === 'client') {
       this.closedToNew = true
-      for (const stream of [...this.#streams.values()])
+      for (const stream of this.#streams.list())
         if (stream.id > lastStream) this.#cut(stream, ErrorCode.RefusedStream, true)
     }
     this.#owner.onGoAway(code)
@@ -291,8 +277,8 @@ export class Http2Session implements FrameHandler {
       if (!this.#send.grow(increment)) this.#fail(ErrorCode.FlowControlError, 'window_overflow')
       return
     }
-    const stream = this.#streams.get(id)
-    if (stream === undefined) {
+    const stream = this.#streams.find(id)
+    if (stream === null) {
       if (this.#idle(id)) this.#fail(ErrorCode.ProtocolError, 'window_update_on_idle_stream')
       return
     }
@@ -302,7 +288,7 @@ export class Http2Session implements FrameHandler {
 
   onHalfClose(id: number): void {
     this.#useless()
-    this.#streams.get(id)?.events?.onHalfClose()
+    this.#streams.find(id)?.events?.onHalfClose()
   }
 
   onIgnored(): void {
@@ -328,16 +314,16 @@ export class Http2Session implements FrameHandler {
       this.#useless()
       return null
     }
-    const stream = new Http2Stream(id, this.#peerWindow, this.#limits.streamWindowBytes)
-    this.#streams.set(id, stream)
+    const stream = new Http2Stream(id, this.#peer.windowBytes, this.#limits.streamWindowBytes)
+    this.#streams.add(stream)
     this.#owner.onStream(stream)
     return stream
   }
 
   #number(stream: Http2Stream): void {
-    this.#unsent.delete(stream)
+    this.#unsent.leave(stream)
     stream.id = this.#nextStream
-    this.#streams.set(stream.id, stream)
+    this.#streams.add(stream)
     this.#nextStream += 2
     if (this.#nextStream > lastNumber) this.closedToNew = true
   }
@@ -363,15 +349,15 @@ export class Http2Session implements FrameHandler {
     stream.live = false
     stream.localOpen = false
     stream.remoteOpen = false
-    if (stream.id === 0) this.#unsent.delete(stream)
-    else this.#streams.delete(stream.id)
+    if (stream.id === 0) this.#unsent.leave(stream)
+    else this.#streams.remove(stream)
     this.#send.forget(stream)
     this.#receive.release(stream)
     this.#tellRoom()
   }
 
   #tellRoom(): void {
-    if (!this.#wasFull || this.open >= this.#peerMaxStreams) return
+    if (!this.#wasFull || this.open >= this.#peer.maxStreams) return
     this.#wasFull = false
     this.#owner.onRoom()
   }
@@ -389,8 +375,7 @@ export class Http2Session implements FrameHandler {
   }
 
   #resizeWindows(difference: number): void {
-    this.#peerWindow += difference
-    for (const stream of [...this.#streams.values(), ...this.#unsent])
+    for (const stream of [...this.#streams.list(), ...this.#unsent.list()])
       if (!this.#send.growStream(stream, difference))
         this.#fail(ErrorCode.FlowControlError, 'window_overflow')
   }
@@ -410,5 +395,3 @@ export class Http2Session implements FrameHandler {
 /** Some numbers are left for streams that are open and have none yet. */
 const lastNumber = maxStreamId - 10_000
 const pingPayload = Buffer.from('sallypng', 'latin1')
-/** A frame is written as one piece of a TLS record's size, whatever the peer would take. */
-const mostFrameBytes = 16_384

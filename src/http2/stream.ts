@@ -25,6 +25,8 @@ export interface Waiting {
 export class Http2Stream {
   /** 0 on a client until its first HEADERS leave: numbers must come in the order that heads do. */
   id: number
+  /** In the roster of streams that have no number yet, or that wait for the peer's window. */
+  seat = -1
   events: StreamEvents | null = null
   /** The peer may still send; we may still send. */
   remoteOpen = true

@@ -16,6 +16,7 @@ import { rewriteInterim, rewriteResponse, safeTrailers, upgrades } from './heade
 import { HeldBody } from './held-body.ts'
 import type { Gathering } from './held-body.ts'
 import { reasonPhrase } from './reason-phrase.ts'
+import { bodyIsSmall, meansTheSameTwice } from './request-nature.ts'
 import type { Dial, Downstream, ResponseListener, Upstream, Upstreams, Waiter } from './sides.ts'
 import { Pause } from './sides.ts'
 
@@ -33,11 +34,6 @@ export interface UpstreamTarget {
    */
   readonly onDialFailure: ((exchange: Exchange, failure: UpstreamFailure) => boolean) | null
 }
-
-/** Bodies up to this size are read and dropped after an early answer, so that the connection can be kept. */
-const discardLimit = 256 * 1024
-
-const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
 export class Exchange extends ExchangeFields implements ResponseListener, Waiter, Expiring {
   readonly downstream: Downstream
@@ -317,7 +313,7 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
   // A keep-alive connection may close just as we send. The request may go out once more when no byte of its body has left
   // and doing it twice means the same as once (RFC 9110 §9.2.2); a POST may have been acted on, so it is not.
   #replayable(): boolean {
-    return !this.#bodySent && idempotent.has(this.head.method) && !upgrades(this.head)
+    return !this.#bodySent && meansTheSameTwice(this.head)
   }
 
   #acquire(fresh: boolean): void {
@@ -378,14 +374,7 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
   #restIsSmall(): boolean {
     if (this.#requestDone) return true
     if (this.#impatient) return false
-    const { framing, contentLength, expectContinue } = this.head
-    if (framing === Framing.None) return true
-    // A client that waits for 100 may or may not send its body after another answer: only closing is unambiguous.
-    return (
-      framing === Framing.Length &&
-      contentLength <= discardLimit &&
-      !(expectContinue && this.bytesReceived === 0)
-    )
+    return bodyIsSmall(this.head, this.bytesReceived > 0)
   }
 
   #finish(reusable: boolean): void {

@@ -13,6 +13,7 @@ import type { UpstreamFailure } from '../response-flag.ts'
 import type { Expiring, TimerWheel } from '../timer-wheel.ts'
 import { WheelTimer } from '../timer-wheel.ts'
 import { ClientStream } from './client-stream.ts'
+import type { ClientStreamHost } from './client-stream.ts'
 import { Http2Transport } from './transport.ts'
 import type { TransportOwner } from './transport.ts'
 
@@ -31,14 +32,13 @@ const pseudoFields = 2
 const silenceMs = 10_000
 const lingerMs = 2_000
 
-export class Http2ClientConnection implements SessionOwner, TransportOwner, Expiring {
+export class Http2ClientConnection implements ClientStreamHost, SessionOwner, TransportOwner, Expiring {
   readonly info: UpstreamInfo
   readonly session: Http2Session
   readonly touched: ClientStream[] = []
   requestsServed = 0
   /** performance.now() of the last bytes from the peer, or of its making. */
   heardAt = performance.now()
-  /** Why its requests fail, once it is gone. */
   loss: UpstreamFailure | null = null
   readonly #transport: Http2Transport
   readonly #home: Http2ClientHome
@@ -91,7 +91,6 @@ export class Http2ClientConnection implements SessionOwner, TransportOwner, Expi
     this.#transport.wantFlush()
   }
 
-  /** False: the peer does not keep up with this stream. */
   flush(stream: ClientStream, { blocked }: Http2Stream): boolean {
     this.#transport.wantFlush()
     if (blocked) return false

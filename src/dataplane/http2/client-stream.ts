@@ -4,21 +4,37 @@
  */
 import type { Framing } from '../../http1/message.ts'
 import { ErrorCode } from '../../http2/frame.ts'
+import type { Http2Session } from '../../http2/session.ts'
 import type { Http2Stream, StreamEvents } from '../../http2/stream.ts'
 import type { ResponseListener, Upstream, UpstreamInfo } from '../http/sides.ts'
 import type { UpstreamFailure } from '../response-flag.ts'
-import type { Http2ClientConnection } from './client-connection.ts'
 import { areTrailers } from './field-kind.ts'
 import { PendingOutput } from './pending-output.ts'
 import { requestFields } from './request-fields.ts'
 import { readResponse } from './response-fields.ts'
+
+/** The connection, as one of its streams sees it. */
+export interface ClientStreamHost {
+  readonly session: Http2Session
+  readonly info: UpstreamInfo
+  readonly requestsServed: number
+  readonly feeding: boolean
+  /** Streams that heard something in the turn under way. */
+  readonly touched: ClientStream[]
+  /** Why its requests fail, once it is gone. */
+  readonly loss: UpstreamFailure | null
+  wantFlush(): void
+  /** False: the server does not keep up with this stream; it hears `onRoomToWrite` or `onWritable`. */
+  flush(stream: ClientStream, state: Http2Stream): boolean
+  released(stream: ClientStream): void
+}
 
 export class ClientStream implements Upstream, StreamEvents {
   readonly info: UpstreamInfo
   readonly requestsServed: number
   answered = false
   touched = false
-  readonly #connection: Http2ClientConnection
+  readonly #connection: ClientStreamHost
   readonly #stream: Http2Stream
   readonly #out: PendingOutput
   #listener: ResponseListener | null = null
@@ -26,7 +42,7 @@ export class ClientStream implements Upstream, StreamEvents {
   #headSeen = false
   #left = -1
 
-  constructor(connection: Http2ClientConnection, stream: Http2Stream) {
+  constructor(connection: ClientStreamHost, stream: Http2Stream) {
     this.#connection = connection
     this.#stream = stream
     this.info = connection.info

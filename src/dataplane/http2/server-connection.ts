@@ -13,21 +13,20 @@ import type { CloseReason, ServerOptions } from '../http/server-options.ts'
 import type { Expiring } from '../timer-wheel.ts'
 import { WheelTimer } from '../timer-wheel.ts'
 import { ServerStream } from './server-stream.ts'
+import type { ServerStreamHost } from './server-stream.ts'
 import { Http2Transport } from './transport.ts'
 import type { TransportOwner } from './transport.ts'
 
 /** Pseudo-fields count as fields and are none of HTTP/1.1's. */
 const pseudoFields = 4
 
-export class Http2ServerConnection implements SessionOwner, TransportOwner, Expiring {
+export class Http2ServerConnection implements ServerStreamHost, SessionOwner, TransportOwner, Expiring {
   readonly owner: Connection | null
   readonly options: ServerOptions
   readonly session: Http2Session
   /** No stream becomes an opaque tunnel here. */
   readonly tunnelling = false
-  /** Streams that heard something in the turn under way. */
   readonly touched: ServerStream[] = []
-  /** Why every exchange is cut, once that is so. */
   lostReason: string | null = null
   readonly #transport: Http2Transport
   readonly #timer: WheelTimer
@@ -75,7 +74,6 @@ export class Http2ServerConnection implements SessionOwner, TransportOwner, Expi
     this.#transport.wantFlush()
   }
 
-  /** False: the client does not keep up with this stream; it hears `onRoomToWrite` or `onWritable`. */
   flush(stream: ServerStream, { blocked }: Http2Stream): boolean {
     this.#transport.wantFlush()
     if (blocked) return false

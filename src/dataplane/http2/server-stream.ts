@@ -4,17 +4,34 @@
  */
 import type { CodecRefusal, Framing } from '../../http1/message.ts'
 import { ErrorCode } from '../../http2/frame.ts'
+import type { Http2Session } from '../../http2/session.ts'
 import type { Http2Stream, StreamEvents } from '../../http2/stream.ts'
 import type { Connection } from '../connection.ts'
 import { localReply } from '../http/deny-response.ts'
 import { Exchange } from '../http/exchange.ts'
 import { refusalText, unreadableHead } from '../http/refusal-text.ts'
+import type { ServerOptions } from '../http/server-options.ts'
 import type { Downstream } from '../http/sides.ts'
 import { areTrailers } from './field-kind.ts'
 import { PendingOutput } from './pending-output.ts'
 import { readRequest } from './request-fields.ts'
 import { responseFields } from './response-fields.ts'
-import type { Http2ServerConnection } from './server-connection.ts'
+
+/** The connection, as one of its streams sees it. */
+export interface ServerStreamHost {
+  readonly session: Http2Session
+  readonly options: ServerOptions
+  readonly owner: Connection | null
+  readonly feeding: boolean
+  /** Streams that heard something in the turn under way. */
+  readonly touched: ServerStream[]
+  /** Why every exchange is cut, once that is so. */
+  readonly lostReason: string | null
+  wantFlush(): void
+  /** False: the client does not keep up with this stream; it hears `onRoomToWrite` or `onWritable`. */
+  flush(stream: ServerStream, state: Http2Stream): boolean
+  finished(stream: ServerStream, exchange: Exchange): void
+}
 
 export class ServerStream implements Downstream, StreamEvents {
   readonly owner: Connection | null
@@ -22,7 +39,7 @@ export class ServerStream implements Downstream, StreamEvents {
   exchange: Exchange | null = null
   /** Input came that the exchange has not heard the end of the turn for. */
   touched = false
-  readonly #connection: Http2ServerConnection
+  readonly #connection: ServerStreamHost
   readonly #stream: Http2Stream
   readonly #out: PendingOutput
   /** Body bytes still to come by Content-Length; -1: it was not given. */
@@ -30,7 +47,7 @@ export class ServerStream implements Downstream, StreamEvents {
   #headSeen = false
   #pauses = 0
 
-  constructor(connection: Http2ServerConnection, stream: Http2Stream) {
+  constructor(connection: ServerStreamHost, stream: Http2Stream) {
     this.#connection = connection
     this.#stream = stream
     this.owner = connection.owner

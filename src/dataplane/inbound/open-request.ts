@@ -2,12 +2,14 @@
  * One inbound request from its reading to its record: how far it has come and what was found about it. It decides nothing;
  * the steps of `serve-http.ts` fill it in.
  */
+import type { Seated } from '../../lifecycle/roster.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { Inquiry } from './inquiry.ts'
 import type { Verdict } from './judge-request.ts'
 import type { ReadRequest } from './request-token.ts'
 
-export class OpenRequest {
+export class OpenRequest implements Seated {
+  seat = -1
   readonly exchange: Exchange
   /** As read, before an authorizer or a token changed anything. */
   readonly view: ReadRequest

@@ -5,6 +5,7 @@
 import { bind } from '../../authz/authorize.ts'
 import type { BoundPolicy } from '../../authz/authorize.ts'
 import type { ConnectionContext } from '../../authz/request-context.ts'
+import { Roster } from '../../lifecycle/roster.ts'
 import type { DataPlane } from '../data-plane.ts'
 import { denial, localReply } from '../http/deny-response.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -53,7 +54,7 @@ export function serveInboundHttp(call: InboundCall, carrier: RequestCarrier, pla
     cut: () => server.destroy('refused'),
     fault: plane.fault,
   }
-  const requests = new Set<OpenRequest>()
+  const requests = new Roster<OpenRequest>()
   // CUSTOM, then tokens, then AUDIT, DENY and ALLOW (policy-semantics §2.1). Steps that nothing asks for are not taken.
   const begin = (open: OpenRequest): void => {
     if (policy().policy.custom.rules.length === 0) verify(open, open.view)
@@ -86,13 +87,13 @@ export function serveInboundHttp(call: InboundCall, carrier: RequestCarrier, pla
       exchange.requestId = view.requestId
       const open = new OpenRequest(exchange, view)
       exchange.data = open
-      requests.add(open)
+      requests.join(open)
       begin(open)
     },
     onFinish(exchange) {
       const open = exchange.data as OpenRequest | null
       if (open !== null) {
-        requests.delete(open)
+        requests.leave(open)
         open.inquiry?.abandon()
       }
       const { durationMs, bytesReceived, bytesSent } = exchange
@@ -113,7 +114,7 @@ export function serveInboundHttp(call: InboundCall, carrier: RequestCarrier, pla
   })
   connection.onPolicyChange = () => {
     const plaintextEnds = connection.peer === null && refusesPlaintext(world(), port.port)
-    for (const open of [...requests]) {
+    for (const open of requests.list()) {
       const { forwarded, inquiry } = open
       if (forwarded === null) {
         // Not judged yet: it must not pass on a connection that would not be served now.
