@@ -245,6 +245,7 @@ export class Http2Session implements FrameHandler {
   }
 
   onSettingsAck(): void {
+    this.#decoder.acknowledged()
     this.#useless()
   }
 

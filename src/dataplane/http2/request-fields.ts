@@ -4,6 +4,7 @@
  */
 import { isAuthority } from '../../http1/host.ts'
 import type { RequestHead } from '../../http1/message.ts'
+import { assertValue } from '../../http1/unsafe-header.ts'
 import { Framing } from '../../http1/message.ts'
 import { FieldKind, fieldKind, isValue, lengthOf } from './field-kind.ts'
 
@@ -84,12 +85,14 @@ export function readRequest(fields: readonly string[], end: boolean): RequestHea
   }
 }
 
-/** `headers` as `rewriteRequest` leaves them: `host` first, and framing that HTTP/2 has of its own. */
+/** Throws for text that HTTP/2 cannot carry, before anything was told. `headers` as `rewriteRequest` leaves them: `host` first, and framing that HTTP/2 has of its own. */
 export function requestFields(method: string, target: string, headers: readonly string[]): string[] {
   const fields = [':method', method, ':scheme', 'https', ':authority', headers[1] as string, ':path', target]
   for (let i = 2; i < headers.length; i += 2) {
     const name = headers[i] as string
-    if (name !== 'transfer-encoding') fields.push(name, headers[i + 1] as string)
+    const value = headers[i + 1] as string
+    assertValue(value)
+    if (name !== 'transfer-encoding') fields.push(name, value)
   }
   return fields
 }

@@ -3,6 +3,7 @@
  * that are not the standard's own travel in `:reason`, which only peers of `sallyport/1` send.
  */
 import type { ResponseHead } from '../../http1/message.ts'
+import { assertValue } from '../../http1/unsafe-header.ts'
 import { Framing } from '../../http1/message.ts'
 import { reasonPhrase } from '../http/reason-phrase.ts'
 import { FieldKind, fieldKind, isValue, lengthOf } from './field-kind.ts'
@@ -54,9 +55,13 @@ export function readResponse(fields: readonly string[], end: boolean, method: st
   }
 }
 
+/** Throws for text that HTTP/2 cannot carry, before anything was told. */
 export function responseFields(status: number, reason: string, headers: readonly string[]): string[] {
   const fields = [':status', String(status)]
   if (reason !== reasonPhrase(status) && isValue(reason)) fields.push(':reason', reason)
-  for (const text of headers) fields.push(text)
+  for (const text of headers) {
+    assertValue(text)
+    fields.push(text)
+  }
   return fields
 }
