@@ -56,7 +56,12 @@ function proxy(upstreamPort: number): void {
     dial: (done) => {
       const socket = connect({ host: '127.0.0.1', port: upstreamPort, noDelay: true, allowHalfOpen: true })
       socket.once('connect', () =>
-        done({ ok: true, stream: socket, info: { remoteAddress: '', localAddress: '', peer: null }, multiplexed: false }),
+        done({
+          ok: true,
+          stream: socket,
+          info: { remoteAddress: '', localAddress: '', peer: null },
+          multiplexed: false,
+        }),
       )
     },
     response: { server: 'istio-envoy', serviceTime: true },
