@@ -14,7 +14,8 @@ export interface EndpointReport {
   readonly inFlight: number
 }
 
-const delay = monitorEventLoopDelay({ resolution: 10 })
+// Ten times a second: each look wakes the thread, idle or not.
+const delay = monitorEventLoopDelay({ resolution: 100 })
 delay.enable()
 
 export function threadReport(

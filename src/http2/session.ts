@@ -194,11 +194,10 @@ export class Http2Session implements FrameHandler {
       return this.#refuse(stream, stream.remoteOpen ? ErrorCode.FlowControlError : ErrorCode.StreamClosed)
     }
     if (chunk.length > 0) this.#guard.useful()
-    if (end) stream.remoteOpen = false
+    if (end) this.#remoteEnded(stream)
     stream.events?.onData(chunk, end)
     if (stream.live) this.#receive.read(stream, flowBytes)
     else this.#receive.giveBack(flowBytes)
-    if (end) this.#closeIfDone(stream)
   }
 
   onHeaderBlock(id: number, block: Buffer, end: boolean): void {
@@ -212,9 +211,8 @@ export class Http2Session implements FrameHandler {
     if (stream === null) return
     if (!stream.remoteOpen) return this.#refuse(stream, ErrorCode.StreamClosed)
     this.#guard.useful()
-    if (end) stream.remoteOpen = false
+    if (end) this.#remoteEnded(stream)
     stream.events?.onFields(fields, end)
-    if (end) this.#closeIfDone(stream)
   }
 
   onReset(id: number, code: number): void {
@@ -333,6 +331,12 @@ export class Http2Session implements FrameHandler {
   #idle(id: number): boolean {
     if (this.#role === 'client') return id % 2 === 0 || id >= this.#nextStream
     return id % 2 === 0 || id > this.#lastStream
+  }
+
+  // Before whoever hears of it lets the stream go: there is nothing left to cut.
+  #remoteEnded(stream: Http2Stream): void {
+    stream.remoteOpen = false
+    this.#closeIfDone(stream)
   }
 
   #localEnded(stream: Http2Stream): void {
