@@ -3,7 +3,7 @@
  * dist/ of the checkout alone.
  */
 import { execFile } from 'node:child_process'
-import { cpSync, globSync, mkdirSync, symlinkSync } from 'node:fs'
+import { cpSync, globSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { version } from '../../src/cli/version.ts'
 
@@ -14,6 +14,13 @@ export interface OurProgram {
 }
 
 const root = new URL('../..', import.meta.url).pathname
+
+/** What the shipped executable asks of node in its first line. */
+export const shippedFlags: readonly string[] =
+  readFileSync(join(root, 'bin/sallyport.js'), 'utf8')
+    .split('\n', 1)[0]
+    ?.split(' ')
+    .filter((word) => word.startsWith('--')) ?? []
 
 export const sourceProgram: OurProgram = { main: join(root, 'src/main.ts'), version: `${version} (source)` }
 

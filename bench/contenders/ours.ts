@@ -24,6 +24,7 @@ import {
 import type { ClientPair } from '../load/window.ts'
 import type { Settings } from '../options.ts'
 import { untilListening } from '../until-listening.ts'
+import { shippedFlags } from './our-program.ts'
 import type { OurProgram } from './our-program.ts'
 import { writeOurConfiguration } from './ours-config.ts'
 
@@ -43,7 +44,7 @@ export async function startOurs(
   await writeOurConfiguration(config, { outboundAddress, singleHttp, singleTcp })
   const run = (name: string, args: readonly string[]): Promise<Child> =>
     children.start(`ours-${settings}-${name}`, process.execPath, [
-      '--single-threaded-gc',
+      ...shippedFlags,
       ...(process.env['BENCH_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== ''),
       ...inspection(name),
       program.main,

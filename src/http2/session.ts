@@ -14,6 +14,7 @@ import { HpackDecoder } from './hpack-decoder.ts'
 import { HpackEncoder } from './hpack-encoder.ts'
 import { PeerSettings } from './peer-settings.ts'
 import { ReceiveWindows } from './receive-windows.ts'
+import type { SessionOwner } from './session-owner.ts'
 import { Http2Stream } from './stream.ts'
 import { StreamTable } from './stream-table.ts'
 import {
@@ -26,16 +27,6 @@ import {
   writeSettings,
   writeSettingsAck,
 } from './write-frame.ts'
-
-export interface SessionOwner {
-  /** The client opened a stream: give it its `events` now. */
-  onStream(stream: Http2Stream): void
-  /** The server takes no further streams; those it will not serve were reset before. */
-  onGoAway(code: number): void
-  /** Streams may be opened that could not before. */
-  onRoom(): void
-  onPong(): void
-}
 
 export type Role = 'client' | 'server'
 

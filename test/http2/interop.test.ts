@@ -9,7 +9,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { once } from 'node:events'
 import { defaultHttp2Limits } from '../../src/http2/frame.ts'
 import { Http2Session } from '../../src/http2/session.ts'
-import type { SessionOwner } from '../../src/http2/session.ts'
+import type { SessionOwner } from '../../src/http2/session-owner.ts'
 import type { Http2Stream, StreamEvents } from '../../src/http2/stream.ts'
 import { seededRandom } from '../support/random-policies.ts'
 

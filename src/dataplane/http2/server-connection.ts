@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { Http2Session } from '../../http2/session.ts'
-import type { SessionOwner } from '../../http2/session.ts'
+import type { SessionOwner } from '../../http2/session-owner.ts'
 import { defaultHttp2Limits } from '../../http2/frame.ts'
 import type { Http2Stream } from '../../http2/stream.ts'
 import type { Connection } from '../connection.ts'
