@@ -7,14 +7,22 @@ import type { Allow, QueryChange } from './outcome.ts'
 /** The request's flat list of headers as it goes on. */
 export function applyToRequest(headers: readonly string[], allow: Allow): string[] {
   const { setHeaders, appendHeaders, removeHeaders } = allow
-  const changed = [...without(headers, names(setHeaders)), ...setHeaders, ...appendHeaders]
+  const changed = [...without(headers, names(setHeaders)), ...last(setHeaders)]
+  for (let i = 0; i < appendHeaders.length; i += 2) {
+    const name = appendHeaders[i] as string
+    const at = placeOf(changed, name)
+    if (at >= 0) changed[at + 1] += `${name === 'cookie' ? '; ' : ','}${appendHeaders[i + 1]}`
+  }
   return removeHeaders.length === 0 ? changed : without(changed, new Set(removeHeaders))
 }
 
 /** The response's flat list of headers as the client gets it. */
 export function applyToResponse(headers: readonly string[], allow: Allow): string[] {
-  const { responseHeaders, responseSetHeaders } = allow
-  return [...without(headers, names(responseSetHeaders)), ...responseSetHeaders, ...responseHeaders]
+  const { responseHeaders, responseSetHeaders, responseAbsentHeaders, responsePresentHeaders } = allow
+  const absent = choose(responseAbsentHeaders, (name) => placeOf(headers, name) < 0)
+  const present = choose(responsePresentHeaders, (name) => placeOf(headers, name) >= 0)
+  const set = [...responseSetHeaders, ...present]
+  return [...without(headers, names(set)), ...last(set), ...absent, ...responseHeaders]
 }
 
 /** `target` with its query changed; parameters are compared unescaped, and kept ones stay as they are written. */
@@ -32,9 +40,15 @@ export function applyToTarget(target: string, change: QueryChange | null): strin
   return kept.length === 0 ? path : `${path}?${kept.join('&')}`
 }
 
+/**
+ * Authorizers escape what they send, as Envoy takes it raw; what cannot stand in a parameter is escaped for them, so that
+ * nothing they pass on from a client begins another one.
+ */
 function escaped(text: string): string {
   // A lone half of a surrogate pair has no UTF-8 and would throw.
-  return encodeURIComponent(text.toWellFormed())
+  return text
+    .toWellFormed()
+    .replace(/%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9\-._~!$'()*+,;:@/?%]/gu, encodeURIComponent)
 }
 
 function parameterName(part: string): string {
@@ -44,6 +58,26 @@ function parameterName(part: string): string {
   } catch {
     return name
   }
+}
+
+/** Index of the first field of the name in a flat list, or -1. */
+function placeOf(headers: readonly string[], name: string): number {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return i
+  return -1
+}
+
+function choose(headers: readonly string[], wanted: (name: string) => boolean): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < headers.length; i += 2)
+    if (wanted(headers[i] as string)) kept.push(headers[i] as string, headers[i + 1] as string)
+  return kept
+}
+
+/** Of several fields of one name the last, as if each had been set after the other. */
+function last(headers: readonly string[]): string[] {
+  const byName = new Map<string, string>()
+  for (let i = 0; i < headers.length; i += 2) byName.set(headers[i] as string, headers[i + 1] as string)
+  return [...byName].flat()
 }
 
 function names(headers: readonly string[]): ReadonlySet<string> {
@@ -56,10 +90,5 @@ const dashed = (name: string): string => name.replaceAll('_', '-')
 function without(headers: readonly string[], listed: ReadonlySet<string>): string[] {
   if (listed.size === 0) return [...headers]
   const gone = new Set([...listed].map(dashed))
-  const kept: string[] = []
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string
-    if (!gone.has(dashed(name))) kept.push(name, headers[i + 1] as string)
-  }
-  return kept
+  return choose(headers, (name) => !gone.has(dashed(name)))
 }

@@ -39,7 +39,7 @@ export interface CheckHttp {
   readonly protocol: string
   /** Flat list, lower-case names; repeated fields repeated. */
   readonly headers: readonly string[]
-  /** -1 = not known. */
+  /** 0 = it has no body; -1 = not known. */
   readonly contentLength: number
   /** Null when the provider is shown none or the request has none. */
   readonly body: CheckBody | null
@@ -107,6 +107,8 @@ function peer({ address, port, principal }: CheckPeer): object {
 
 function httpAttributes(settings: GrpcAuthorizer, request: CheckHttp): object {
   const headers = joined(request.headers, () => true)
+  // Of the request that is asked about: an HTTP check has a length of its own.
+  if (request.contentLength > 0) headers.set('content-length', String(request.contentLength))
   const { method, target, host, scheme, body } = request
   if (body !== null) headers.set(partialBody, String(!body.complete))
   const entries = [

@@ -9,6 +9,7 @@ import { deny, unanswered, unusable } from './outcome.ts'
 interface HeaderOption {
   readonly header: { readonly key: string; readonly value: string; readonly raw_value: Buffer } | null
   readonly append: { readonly value: boolean } | null
+  readonly append_action: number
 }
 
 interface DeniedResponse {
@@ -53,11 +54,10 @@ const nothingToDo: OkResponse = {
 function allowed(settings: AuthorizerSettings, ok: OkResponse): CheckOutcome {
   const set = new HeaderList(isOurs)
   const append = new HeaderList(isOurs)
-  const responseAdd = new HeaderList(isOursToClient)
-  const responseSet = new HeaderList(isOursToClient)
-  for (const option of ok.headers) put(option, set, append)
-  for (const option of ok.response_headers_to_add) put(option, responseSet, responseAdd)
-  const fault = set.fault ?? append.fault ?? responseAdd.fault ?? responseSet.fault
+  for (const option of ok.headers) put(option, option.append?.value === true ? append : set)
+  const [add, absent, replace, present] = byAction(ok.response_headers_to_add)
+  const lists = [set, append, add, absent, replace, present]
+  const fault = lists.find((list) => list.fault !== null)?.fault ?? null
   if (fault !== null) return unusable(settings, fault)
   const { query_parameters_to_set: setQuery, query_parameters_to_remove: removeQuery } = ok
   return {
@@ -67,8 +67,10 @@ function allowed(settings: AuthorizerSettings, ok: OkResponse): CheckOutcome {
     removeHeaders: ok.headers_to_remove
       .map((name) => name.toLowerCase())
       .filter((name) => isFieldName(name) && !isOurs(name)),
-    responseHeaders: responseAdd.fields,
-    responseSetHeaders: responseSet.fields,
+    responseHeaders: add.fields,
+    responseSetHeaders: replace.fields,
+    responseAbsentHeaders: absent.fields,
+    responsePresentHeaders: present.fields,
     query:
       setQuery.length === 0 && removeQuery.length === 0
         ? null
@@ -79,7 +81,7 @@ function allowed(settings: AuthorizerSettings, ok: OkResponse): CheckOutcome {
 function denied(response: DeniedResponse | null): CheckOutcome {
   const status = finalStatus(response) ?? 403
   const headers = new HeaderList(isOursToClient)
-  for (const option of response?.headers ?? []) put(option, headers, headers)
+  for (const option of response?.headers ?? []) put(option, headers)
   return deny(status, ...withType(headers.fields, bodyFor(status, response?.body ?? Buffer.alloc(0))))
 }
 
@@ -95,10 +97,20 @@ function finalStatus(response: DeniedResponse | null): number | null {
   return code >= 200 && code <= 599 ? code : null
 }
 
-/** `append` is false when left out (the fields' own comment in Envoy's file). */
-function put(option: HeaderOption, set: HeaderList, append: HeaderList): void {
-  const header = option.header
+/** Lists for the response by `append_action`, which counts where `append` is left out (tried with Envoy 1.40). */
+function byAction(options: readonly HeaderOption[]): [HeaderList, HeaderList, HeaderList, HeaderList] {
+  const list = (): HeaderList => new HeaderList(isOursToClient)
+  const [add, absent, replace, present] = [list(), list(), list(), list()]
+  for (const option of options) {
+    const { append, append_action: action } = option
+    if (append !== null) put(option, append.value ? add : replace)
+    else put(option, action === 1 ? absent : action === 2 ? replace : action === 3 ? present : add)
+  }
+  return [add, absent, replace, present]
+}
+
+function put({ header }: HeaderOption, list: HeaderList): void {
   if (header === null) return
   const value = header.raw_value.length > 0 ? header.raw_value.toString('latin1') : toFieldValue(header.value)
-  ;(option.append?.value === true ? append : set).add(header.key, value)
+  list.add(header.key, value)
 }

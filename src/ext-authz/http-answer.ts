@@ -39,6 +39,8 @@ function allowed(settings: HttpAuthorizer, answer: HttpAnswer): CheckOutcome {
     removeHeaders,
     responseHeaders: downstream.fields,
     responseSetHeaders: [],
+    responseAbsentHeaders: [],
+    responsePresentHeaders: [],
     query: null,
   }
 }

@@ -3,9 +3,9 @@
 /** The request goes on: JWT, DENY and ALLOW are still to come. All lists of headers are flat: name, value, name, ... */
 export interface Allow {
   readonly kind: 'allow'
-  /** Every field of these names is replaced by the ones listed. */
+  /** Every field of these names is replaced by the last one listed. */
   readonly setHeaders: readonly string[]
-  /** Added behind what the request has. */
+  /** Joined to the first field of the name; a request without one gets none, as in Envoy. */
   readonly appendHeaders: readonly string[]
   /** Removed from the request after the above. */
   readonly removeHeaders: readonly string[]
@@ -13,6 +13,10 @@ export interface Allow {
   readonly responseHeaders: readonly string[]
   /** As above, in place of fields of these names. */
   readonly responseSetHeaders: readonly string[]
+  /** Added where the response has none of the name. */
+  readonly responseAbsentHeaders: readonly string[]
+  /** In place of fields of these names, where there are any. */
+  readonly responsePresentHeaders: readonly string[]
   /** Null = the query stays as it is. */
   readonly query: QueryChange | null
 }

@@ -11,22 +11,24 @@ function allow(more: Partial<Allow>): Allow {
     removeHeaders: [],
     responseHeaders: [],
     responseSetHeaders: [],
+    responseAbsentHeaders: [],
+    responsePresentHeaders: [],
     query: null,
     ...more,
   }
 }
 
-test('set replaces every field of the name, append adds one, and removal comes last', () => {
+test('set replaces every field of the name by the last one, append joins one that is there, and removal comes last', () => {
   const headers = ['a', '1', 'b', '2', 'a', '3', 'c', '4', 'd', '5']
   const changed = applyToRequest(
     headers,
     allow({
       setHeaders: ['a', 'x', 'a', 'y', 'e', 'z'],
-      appendHeaders: ['b', 'w'],
-      removeHeaders: ['c', 'e'],
+      appendHeaders: ['b', 'w', 'lacking', 'w', 'e', 'w'],
+      removeHeaders: ['c'],
     }),
   )
-  assert.deepEqual(changed, ['b', '2', 'd', '5', 'a', 'x', 'a', 'y', 'b', 'w'])
+  assert.deepEqual(changed, ['b', '2,w', 'd', '5', 'a', 'y', 'e', 'z,w'])
   assert.equal(headers.length, 10)
 })
 
@@ -35,6 +37,11 @@ test("the client's response gets what is added, and what is set replaces the app
   assert.deepEqual(applyToResponse(['x-a', 'app', 'set-cookie', 'a=1'], rule), [
     ...['set-cookie', 'a=1', 'x-a', 'ours', 'set-cookie', 'b=2'],
   ])
+  const conditional = allow({
+    responseAbsentHeaders: ['x-a', 'no', 'x-b', 'yes'],
+    responsePresentHeaders: ['x-a', 'yes', 'x-c', 'no'],
+  })
+  assert.deepEqual(applyToResponse(['x-a', 'app'], conditional), ['x-a', 'yes', 'x-b', 'yes'])
 })
 
 test('query parameters are set and removed by their unescaped names, the rest stays as written', () => {
@@ -49,5 +56,7 @@ test('query parameters are set and removed by their unescaped names, the rest st
   for (const [target, wanted] of cases) assert.equal(applyToTarget(target, change), wanted)
   assert.equal(applyToTarget('/p?token=1', { set: [], remove: ['token'] }), '/p')
   assert.equal(applyToTarget('/p?a=1', null), '/p?a=1')
+  // What is escaped already stays as it is, as Envoy passes it on.
+  assert.equal(applyToTarget('/p', { set: ['a', 'b%20c+d=%'], remove: [] }), '/p?a=b%20c+d%3D%25')
   assert.equal(applyToTarget('/p', { set: ['a', '\ud800'], remove: [] }), '/p?a=%EF%BF%BD')
 })

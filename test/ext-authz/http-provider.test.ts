@@ -119,6 +119,8 @@ test('200 allows with the listed headers replaced, and those for the client adde
     removeHeaders: ['authorization', 'x-gone'],
     responseHeaders: ['set-cookie', 'a=1', 'set-cookie', 'b=2'],
     responseSetHeaders: [],
+    responseAbsentHeaders: [],
+    responsePresentHeaders: [],
     query: null,
   })
 })

@@ -38,7 +38,7 @@ export function outcomeOf(settings: AuthorizerSettings, given: GivenAnswer): Che
   for (let i = 0; i < headers.length; i += 2) {
     const key = headers[i] as string
     const raw = Buffer.from(headers[i + 1] as string, 'latin1')
-    options.push({ header: { key, value: '', raw_value: raw }, append: null })
+    options.push({ header: { key, value: '', raw_value: raw }, append: null, append_action: 0 })
   }
   return readGrpcAnswer(
     settings,

@@ -3,6 +3,7 @@
  * is asked here.
  */
 import type { CheckConnection, CheckHttp } from '../../ext-authz/check-request.ts'
+import { Framing } from '../../http1/message.ts'
 import type { Connection } from '../connection.ts'
 import type { DataPlane } from '../data-plane.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -35,7 +36,7 @@ export function checkHttp(
     scheme,
     protocol,
     headers: view.headers,
-    contentLength: head.contentLength,
+    contentLength: head.framing === Framing.None ? 0 : head.contentLength,
     body: bytes === null || bytes.length === 0 ? null : { bytes, complete: exchange.bytesReceived <= most },
   }
 }

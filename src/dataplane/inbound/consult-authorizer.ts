@@ -177,6 +177,8 @@ const unchanged: Allow = Object.freeze({
   removeHeaders: [],
   responseHeaders: [],
   responseSetHeaders: [],
+  responseAbsentHeaders: [],
+  responsePresentHeaders: [],
   query: null,
 })
 
