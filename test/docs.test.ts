@@ -169,6 +169,7 @@ function fieldRows(heading: string): { fields: string[]; shownBy: string }[] {
 const unknown = { zzzzzzzz: 1 }
 const inRule = (rule: object): object => ({ rules: [rule] })
 const inTraffic = (trafficPolicy: object): object => ({ host: 'a', trafficPolicy })
+const inTrigger = (rule: object): object => ({ origins: [{ jwt: { issuer: 'i', triggerRules: [rule] } }] })
 const decoded: [heading: string, kind: string, spec: object][] = [
   ['## AuthorizationPolicy', 'AuthorizationPolicy', unknown],
   ['## AuthorizationPolicy', 'AuthorizationPolicy', { selector: unknown }],
@@ -179,6 +180,15 @@ const decoded: [heading: string, kind: string, spec: object][] = [
   ['### jwtRules', 'RequestAuthentication', { jwtRules: [unknown] }],
   ['## PeerAuthentication', 'PeerAuthentication', unknown],
   ['## PeerAuthentication', 'PeerAuthentication', { mtls: unknown }],
+  ['## Legacy policies: Policy and MeshPolicy', 'Policy', unknown],
+  ['## Legacy policies: Policy and MeshPolicy', 'Policy', { targets: [unknown] }],
+  ['## Legacy policies: Policy and MeshPolicy', 'Policy', { targets: [{ name: 'a', ports: [unknown] }] }],
+  ['## Legacy policies: Policy and MeshPolicy', 'Policy', { peers: [unknown] }],
+  ['## Legacy policies: Policy and MeshPolicy', 'Policy', { peers: [{ mtls: unknown }] }],
+  ['## Legacy policies: Policy and MeshPolicy', 'Policy', { origins: [unknown] }],
+  ['### Origins', 'Policy', { origins: [{ jwt: unknown }] }],
+  ['### Origins', 'Policy', inTrigger(unknown)],
+  ['### Origins', 'Policy', inTrigger({ excludedPaths: [unknown] })],
   ['## DestinationRule', 'DestinationRule', { host: 'a', ...unknown }],
   ['### trafficPolicy', 'DestinationRule', inTraffic(unknown)],
   ['### tls', 'DestinationRule', inTraffic({ tls: unknown })],
@@ -196,9 +206,12 @@ test('every field of an external authorizer is in docs/policy.md with the test t
 })
 
 function fieldsKnown(kind: string, spec: object): string[] {
-  const group = kind === 'DestinationRule' ? 'networking.istio.io' : 'security.istio.io'
-  const metadata = { name: 'a', namespace: 'a' }
-  const text = JSON.stringify({ apiVersion: `${group}/v1`, kind, metadata, spec })
+  const apiVersion =
+    kind === 'Policy'
+      ? 'authentication.istio.io/v1alpha1'
+      : `${kind === 'DestinationRule' ? 'networking.istio.io' : 'security.istio.io'}/v1`
+  const metadata = { name: 'targets' in spec || kind !== 'Policy' ? 'a' : 'default', namespace: 'a' }
+  const text = JSON.stringify({ apiVersion, kind, metadata, spec })
   const [raw] = readDocuments(text, 'a.yaml').resources
   const found = decodeResource(raw ?? assert.fail(), defaultMeshConfig)
   const reason = found.kind === 'refused' ? found.quarantined.reason : ''

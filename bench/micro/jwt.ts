@@ -51,19 +51,21 @@ function verifierOf(publicKey: KeyObject): RequestAuthenticationVerifier {
     spaceDelimitedClaims: [],
     timeoutMs: 5000,
     presence: 'OPTIONAL',
+    triggers: [],
   }
   const meta = { name: 'b', namespace: 'b', labels: {}, annotations: {}, createdAt: 0, origin: 'bench' }
   const ring = new KeyRing({ clock: systemClock, refetch: () => undefined })
-  const authentication = { meta, selector: null, targetsGateway: false, jwtRules: [rule] }
+  const authentication = { meta, selector: null, targetsGateway: false, jwtRules: [rule], legacy: null }
   return new RequestAuthenticationVerifier([authentication], [], ring)
 }
 
 const others = ['accept', '*/*', 'user-agent', 'bench', 'x-request-id', '1']
 const request = (headers: readonly string[]) => ({
+  connection: { scheme: 'https' as const, port: 8080, peer: '' },
   method: 'GET',
   headers,
   target: '/api/v1/things?page=2',
-  scheme: 'https' as const,
+  path: '/api/v1/things',
   host: 'app',
 })
 const report = (what: string, startedAt: number, rounds: number): void => {

@@ -78,6 +78,7 @@ export function referenceEngine(
       host: 'app.foo:8080',
       headers: tier === null ? [] : ([['x-tier', tier]] as const),
       token: null,
+      peer: null,
     },
   }))
   return {

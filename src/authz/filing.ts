@@ -26,7 +26,11 @@ export class Popularity {
   /** Entries a request that goes to these places will find; what is costly to look up counts as more. */
   of(places: readonly Place[]): number {
     let sum = 0
-    for (const place of places) sum += (this.#counts.get(keyOf(place)) ?? 0) + (dearness[place.aspect] ?? 0)
+    for (const place of places) {
+      // The same rule once more, for requests that no token names: it finds no other entries.
+      if (place.aspect === 'principal') continue
+      sum += (this.#counts.get(keyOf(place)) ?? 0) + (dearness[place.aspect] ?? 0)
+    }
     return sum
   }
 }

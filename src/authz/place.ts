@@ -9,7 +9,16 @@ import type { RequestTest } from './request-test.ts'
 
 /** What is walked; `header` and `claim` say which by name. */
 export type Aspect =
-  'method' | 'path' | 'target' | 'authority' | 'host' | 'header' | 'issuer' | 'subject' | 'claim'
+  | 'method'
+  | 'path'
+  | 'target'
+  | 'authority'
+  | 'host'
+  | 'header'
+  | 'issuer'
+  | 'subject'
+  | 'principal'
+  | 'claim'
 
 export interface Place {
   readonly aspect: Aspect
@@ -24,7 +33,7 @@ export interface Place {
 /** Every place to file a test under, so that it is found whenever it may hold; null when there are none. */
 export function placesOf(test: RequestTest): readonly Place[] | null {
   if (test.written.values.length === 0) return null
-  if (test instanceof RequestPrincipalTest) return test.wanted.map(placeOfPrincipal)
+  if (test instanceof RequestPrincipalTest) return test.wanted.flatMap(placesOfPrincipal)
   const as = (aspect: Aspect, name = '', path: readonly string[] = []): readonly Place[] =>
     test.written.values.map((value) => ({ aspect, name, path, value }))
   if (test instanceof HeaderTest) return as('header', test.name)
@@ -55,11 +64,17 @@ function genericPath(value: string): string {
   return isPathTemplate(value) ? `${value.slice(0, value.indexOf('{'))}*` : value
 }
 
-/** The half that says more. */
-function placeOfPrincipal({ issuer, subject }: RequestPrincipalTest['wanted'][number]): Place {
-  return subject.kind === 'any'
-    ? { aspect: 'issuer', name: '', path: [], value: generic(issuer) }
-    : { aspect: 'subject', name: '', path: [], value: generic(subject) }
+/** The half that says more; and the whole, for principals that are the peer's. */
+function placesOfPrincipal({
+  issuer,
+  subject,
+  whole,
+}: RequestPrincipalTest['wanted'][number]): readonly Place[] {
+  const half: Place =
+    subject.kind === 'any'
+      ? { aspect: 'issuer', name: '', path: [], value: generic(issuer) }
+      : { aspect: 'subject', name: '', path: [], value: generic(subject) }
+  return [half, { aspect: 'principal', name: '', path: [], value: generic(whole) }]
 }
 
 // A literal star at the end of an exact text comes out as a wildcard: a place may be met too often.

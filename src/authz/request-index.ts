@@ -5,6 +5,7 @@
 import { claimOf, RequestField, textOf } from './request-test.ts'
 import type { Aspect, Place } from './place.ts'
 import type { RequestContext } from './request-context.ts'
+import { isPeers } from './request-principal.ts'
 import type { Entry, Search } from './search.ts'
 import { TextIndex } from './text-index.ts'
 
@@ -83,6 +84,7 @@ export class RequestIndex {
   #searchToken(request: RequestContext, search: Search): void {
     const { token } = request
     if (token === null) return
+    if (isPeers(token)) this.#walkText('principal', token.principal, search)
     this.#walkText('issuer', token.issuer, search)
     this.#walkText('subject', token.subject, search)
     for (let i = 0; i < this.#claims.length; i++) {

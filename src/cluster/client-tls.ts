@@ -111,9 +111,10 @@ function autoMtls(service: Service, port: number, subset: string, security: Mesh
   const { mesh, peerAuthentications } = security
   const root = mesh.rootNamespace
   if (!mesh.enableAutoMtls || service.location === 'MESH_EXTERNAL') return same(plaintext)
-  // The service-wide mode does not look at workload policies (policy-semantics trap 40).
+  // The service-wide mode does not look at workload policies (policy-semantics trap 40), and of legacy policies the
+  // narrowest decides, endpoint by endpoint.
   const wide = peerAuthentications.filter(
-    ({ selector }) => selector === null || Object.keys(selector).length === 0,
+    ({ selector, legacy }) => legacy === null && (selector === null || Object.keys(selector).length === 0),
   )
   if (peerMode(wide, service.meta.namespace, {}, 0, root) === 'DISABLE') return same(plaintext)
   const speaksMtls = (endpoint: ServiceEndpoint): boolean =>

@@ -2,7 +2,7 @@
  * Who may have an object, by the asker's namespace: what is about his workloads or about servers he calls, nothing of
  * other tenants. It selects by namespace; labels are the receiver's to match.
  */
-import type { Entry } from '../discovery/resource-state.ts'
+import type { Entry } from '../discovery/entry.ts'
 import { ruleIsVisible, visibleTo } from '../discovery/visibility.ts'
 import type { DestinationRule } from '../policy/destination-rule.ts'
 
@@ -19,8 +19,12 @@ export function mayKnow(entry: Entry, rootNamespace: string): (asking: string) =
         ? (asking) => rulePart(decoded.value, asking) === 'all'
         : () => true
     case 'PeerAuthentication':
+    case 'MeshPolicy':
       // Clients need every server's mode.
       return () => true
+    case 'Policy':
+      // Clients elsewhere need the mode as well, and get a part that says nothing else; a stub says nothing more.
+      return (asking) => namespace === asking || decoded.kind === 'refused'
     default:
       return () => false
   }

@@ -3,9 +3,12 @@
  * stubs. It says when something changed; who asks and whether he may is settled before.
  */
 import { contentHash, type DecodedConfig } from '../discovery/build-snapshot.ts'
+import { attachedAnnotation, attachedText } from '../discovery/legacy-annotation.ts'
+import { legacySpec } from '../discovery/legacy-policy-spec.ts'
 import { envelope, newerRefusedAnnotation } from '../discovery/mcp-resource.ts'
 import { meshConfigSpec } from '../discovery/mesh-config-spec.ts'
-import type { ConfigState, Entry } from '../discovery/resource-state.ts'
+import type { Entry } from '../discovery/entry.ts'
+import type { ConfigState } from '../discovery/resource-state.ts'
 import {
   meshConfigType,
   resourceTypes,
@@ -126,32 +129,57 @@ function entryItems(type: ResourceType, state: ConfigState, root: string, unsend
   const items: Item[] = []
   for (const entry of state.entries) {
     if (entry.raw.kind !== type.kind) continue
-    const any = entryAny(type, entry, state.mesh.domain, unsendable)
+    const any = entryAny(type, entry, state, unsendable)
     if (any !== null) items.push(item(any, mayKnow(entry, root)))
-    const { decoded } = entry
-    if (decoded.kind !== 'DestinationRule') continue
-    const { meta, host, exportTo } = decoded.value
-    const bare = envelope(type, meta, { host, exportTo }, {})
-    if (bare.ok) items.push(item(bare.any, (asking) => rulePart(decoded.value, asking) === 'host'))
+    const part = partForOthers(type, entry, state)
+    if (part !== null) items.push(part)
   }
   return items
 }
 
+/** What is left of an object for those who may not have all of it. */
+function partForOthers(type: ResourceType, { key, decoded }: Entry, state: ConfigState): Item | null {
+  if (decoded.kind === 'DestinationRule') {
+    const { meta, host, exportTo } = decoded.value
+    const bare = envelope(type, meta, { host, exportTo }, {})
+    return bare.ok ? item(bare.any, (asking) => rulePart(decoded.value, asking) === 'host') : null
+  }
+  if (decoded.kind !== 'Policy') return null
+  const { meta } = decoded.value
+  const bare = envelope(type, meta, legacySpec(decoded.value, 'peers'), attachedNote(key, state))
+  return bare.ok ? item(bare.any, (asking) => asking !== meta.namespace) : null
+}
+
+/** Where a legacy policy is in force: its receivers have no Services to look its targets up in. */
+function attachedNote(key: string, { legacy }: ConfigState): Readonly<Record<string, string>> {
+  const attached = legacy.get(key)
+  return attached === undefined ? {} : { [attachedAnnotation]: attachedText(attached.attachments) }
+}
+
 function entryAny(
   type: ResourceType,
-  entry: Entry,
-  domain: string,
+  { key, decoded, raw, quarantined }: Entry,
+  state: ConfigState,
   unsendable: Quarantined[],
 ): AnyMessage | null {
-  const { decoded, raw, quarantined } = entry
+  const attached = attachedNote(key, state)
   if (decoded.kind === 'refused')
-    return stubEnvelope(type, decoded.stub, raw.meta, decoded.quarantined.reason)
+    return stubEnvelope(type, decoded.stub, raw.meta, decoded.quarantined.reason, attached)
   const { meta } = decoded.value as { readonly meta: ResourceMeta }
-  const spec = (raw.object['spec'] ?? {}) as Readonly<Record<string, unknown>>
+  const spec =
+    decoded.kind === 'Policy' || decoded.kind === 'MeshPolicy'
+      ? legacySpec(decoded.value, 'all')
+      : ((raw.object['spec'] ?? {}) as Readonly<Record<string, unknown>>)
   const notes = quarantined === null ? {} : { [newerRefusedAnnotation]: quarantined.reason }
-  const made = envelope(type, meta, spec, notes)
+  const made = envelope(type, meta, spec, { ...notes, ...attached })
   if (made.ok) return made.any
   const { name, namespace, origin } = meta
   unsendable.push({ kind: raw.kind, namespace, name, origin, reason: made.reason, lastGood: false })
-  return stubEnvelope(type, failClosed(raw, meta, made.reason, domain), meta, made.reason)
+  return stubEnvelope(
+    type,
+    failClosed(raw, meta, made.reason, state.mesh.domain),
+    meta,
+    made.reason,
+    attached,
+  )
 }

@@ -84,6 +84,7 @@ export function judgesAlike(world: World, other: World): boolean {
   return (
     world.httpPolicy === other.httpPolicy &&
     askedAuthorizer(world) === askedAuthorizer(other) &&
+    (world.tokens === other.tokens || (!world.tokens.demanding && !other.tokens.demanding)) &&
     modes(world) === modes(other)
   )
 }
@@ -99,6 +100,15 @@ export function askedAuthorizer({ httpPolicy, authorizers }: World): Provider | 
 /** Whether a peer without mTLS is not served on a port (any more). */
 export function refusesPlaintext(world: World, port: number): boolean {
   return inboundPort(world, port).mtls === 'STRICT'
+}
+
+/**
+ * Whether a connection that is not read as HTTP would escape a legacy policy that demands a token of each request. On
+ * ports declared TCP or TLS there are no requests, and origins never were asked for (policy-semantics §7).
+ */
+export function escapesOrigins(world: World, port: number): boolean {
+  const { protocol } = inboundPort(world, port)
+  return protocol !== 'tcp' && protocol !== 'tls' && world.tokens.demandsRequests(port)
 }
 
 /** How a workload port is served: as declared, or undeclared with the workload's default mode. */

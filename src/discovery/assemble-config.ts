@@ -1,13 +1,16 @@
 /** The objects in force, sorted by kind and services assembled: what snapshots are cut from. It decides nothing. */
 import { assembleServices } from '../policy/assemble-services.ts'
 import type { Accepted } from '../policy/decode-resource.ts'
+import { legacyPeers, legacyTokens } from '../policy/legacy-attachment.ts'
 import type { Service } from '../policy/service.ts'
 import type { DecodedConfig } from './build-snapshot.ts'
-import type { ConfigState, Entry } from './resource-state.ts'
+import type { Entry } from './entry.ts'
+import type { ConfigState } from './resource-state.ts'
 
 /** `services`: those that arrived assembled. */
 export function assembleConfig(state: ConfigState, services: readonly Service[]): DecodedConfig {
   const { entries, mesh, quarantine } = state
+  const legacy = [...state.legacy.values()]
   const sources = {
     services: values(entries, 'Service'),
     endpoints: [...values(entries, 'Endpoints'), ...values(entries, 'EndpointSlice')],
@@ -24,12 +27,13 @@ export function assembleConfig(state: ConfigState, services: readonly Service[])
     peerAuthentications: [
       ...values(entries, 'PeerAuthentication'),
       ...stubs(entries, (stub) => (stub.kind === 'PeerAuthentication' ? stub.value : null)),
+      ...legacy.flatMap(legacyPeers),
     ],
     destinationRules: [
       ...values(entries, 'DestinationRule'),
       ...stubs(entries, (stub) => (stub.kind === 'DestinationRule' ? stub.value : null)),
     ],
-    requestAuthentications: values(entries, 'RequestAuthentication'),
+    requestAuthentications: [...values(entries, 'RequestAuthentication'), ...legacy.flatMap(legacyTokens)],
     tokenRefusals: stubs(entries, (stub) => (stub.kind === 'RequestAuthentication' ? stub.value : null)),
     services: [...assembleServices(sources, mesh.domain), ...services],
     quarantine,

@@ -3,7 +3,7 @@
  * nobody compiles or re-judges for nothing.
  */
 import { createHash } from 'node:crypto'
-import { applicablePolicies, reaches } from '../authz/applicable.ts'
+import { applicableAuthentications, applicablePolicies, reaches } from '../authz/applicable.ts'
 import type { AuthorizationPolicy } from '../policy/authorization-policy.ts'
 import type { DestinationRule } from '../policy/destination-rule.ts'
 import type { MeshConfig } from '../policy/mesh-config.ts'
@@ -45,7 +45,11 @@ export function buildSnapshot(
     mesh,
     workload,
     authorizationPolicies: applicablePolicies(config.authorizationPolicies, workload, mesh.rootNamespace),
-    requestAuthentications: applicablePolicies(config.requestAuthentications, workload, mesh.rootNamespace),
+    requestAuthentications: applicableAuthentications(
+      config.requestAuthentications,
+      workload,
+      mesh.rootNamespace,
+    ),
     tokenRefusals: config.tokenRefusals.filter(({ namespace, selector }) =>
       reaches(namespace, selector, workload, mesh.rootNamespace),
     ),

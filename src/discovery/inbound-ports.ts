@@ -43,7 +43,7 @@ function policyPorts(policies: readonly PeerAuthentication[], workload: Workload
     .filter(
       (policy) => policy.meta.namespace === workload.namespace && selects(policy.selector, workload.labels),
     )
-    .flatMap((policy) => Object.keys(policy.portLevel).map(Number))
+    .flatMap(({ portLevel, legacy }) => [...Object.keys(portLevel).map(Number), ...(legacy?.ports ?? [])])
 }
 
 function isOwn(own: readonly Ip[], address: string): boolean {

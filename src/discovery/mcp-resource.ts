@@ -5,8 +5,9 @@
 import type { AnyMessage } from '../proto/discovery-messages.ts'
 import { loadProto } from '../proto/load-proto.ts'
 import type { RawResource, ResourceMeta } from '../policy/resource.ts'
+import { attachedAnnotation } from './legacy-annotation.ts'
 import { decodeSpec, encodeSpec } from './proto-json.ts'
-import { meshConfigType, type ResourceType } from './resource-type.ts'
+import { meshConfigType, policyType, type ResourceType } from './resource-type.ts'
 
 /** On the stub of a refused object: why. Its body has a selector at most. */
 export const quarantinedAnnotation = 'sallyport.dev/quarantined'
@@ -80,7 +81,8 @@ export function openEnvelope(type: ResourceType, any: AnyMessage, origin: string
       name: metadata.name.slice(slash + 1),
       namespace: metadata.name.slice(0, slash),
       labels: metadata.labels,
-      annotations: metadata.annotations,
+      // Targets of a policy are looked up by the control plane; one that does not tell what it found has said nothing.
+      annotations: { ...(type === policyType ? { [attachedAnnotation]: '' } : {}), ...metadata.annotations },
       createdAt: time === null ? 0 : time.seconds * 1000 + Math.floor(time.nanos / 1e6),
       origin,
     }

@@ -42,6 +42,8 @@ const trafficPolicy: Shape = {
 export const authorizationPolicyShape: Shape = { selector }
 export const peerAuthenticationShape: Shape = { selector, portLevelMtls: 'map' }
 export const requestAuthenticationShape: Shape = { selector, jwtRules: { timeout: 'duration' } }
+/** Nothing in it differs between JSON and message. */
+export const legacyPolicyShape: Shape = {}
 export const destinationRuleShape: Shape = {
   trafficPolicy,
   subsets: { labels: 'map', trafficPolicy },

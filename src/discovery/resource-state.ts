@@ -2,26 +2,17 @@
  * Which version of each object is in force: the newest that decodes, else the last good one, else its fail-closed stub
  * (architecture §4). It remembers across changes; where documents come from and what is built of them is not its affair.
  */
-import { decodeResource, type Accepted, type Decoded, type Refused } from '../policy/decode-resource.ts'
+import { decodeResource, type Decoded, type Refused } from '../policy/decode-resource.ts'
 import { defaultMeshConfig } from '../policy/decode-mesh-config.ts'
 import { failClosed } from '../policy/fail-closed.ts'
 import type { MeshConfig } from '../policy/mesh-config.ts'
 import type { Quarantined, RawResource } from '../policy/resource.ts'
+import type { AttachedPolicy } from '../policy/legacy-attachment.ts'
+import type { Entry } from './entry.ts'
 import type { KeptResource } from './last-good.ts'
+import { legacyInForce } from './legacy-in-force.ts'
 import { newerRefusedAnnotation, quarantinedAnnotation } from './mcp-resource.ts'
 import type { ConfigFile } from './read-folder.ts'
-
-/** One object as it is in force. */
-export interface Entry {
-  readonly key: string
-  /** The file or server it came from. */
-  readonly source: string
-  /** The document in force; for a stub the refused one. */
-  readonly raw: RawResource
-  readonly decoded: Accepted | Refused
-  /** Why the newest document is not in force, or null. */
-  readonly quarantined: Quarantined | null
-}
 
 export interface ConfigState {
   readonly mesh: MeshConfig
@@ -30,6 +21,8 @@ export interface ConfigState {
   readonly ignored: readonly { readonly what: string; readonly origin: string }[]
   /** `origin: warning`. */
   readonly warnings: readonly string[]
+  /** Legacy policies with the places they are in force at, by the entry's key. */
+  readonly legacy: ReadonlyMap<string, AttachedPolicy>
 }
 
 interface Document {
@@ -82,7 +75,10 @@ export class ResourceState {
       }
     }
     this.#held = held
-    return { mesh: this.#mesh, entries, quarantine, ignored, warnings }
+    const legacy = legacyInForce(entries, this.#mesh.domain)
+    quarantine.push(...legacy.quarantine)
+    warnings.push(...legacy.warnings)
+    return { mesh: this.#mesh, entries, quarantine, ignored, warnings, legacy: legacy.policies }
   }
 
   /** Every object's newest document; of a file with unreadable parts also those in force that are not to be seen. */

@@ -5,6 +5,7 @@
 import {
   authorizationPolicyShape,
   destinationRuleShape,
+  legacyPolicyShape,
   meshConfigShape,
   peerAuthenticationShape,
   requestAuthenticationShape,
@@ -26,6 +27,13 @@ export interface ResourceType {
 
 const security = { apiVersion: 'security.istio.io/v1', file: 'istio-security.proto' }
 const networking = { apiVersion: 'networking.istio.io/v1', file: 'istio-networking.proto' }
+
+const legacy = {
+  apiVersion: 'authentication.istio.io/v1alpha1',
+  file: 'istio-authentication.proto',
+  message: 'istio.authentication.v1alpha1.Policy',
+  shape: legacyPolicyShape,
+}
 
 export const meshConfigType: ResourceType = {
   typeUrl: 'core/v1alpha1/MeshConfig',
@@ -64,6 +72,16 @@ export const requestAuthenticationType: ResourceType = {
   message: 'istio.security.v1beta1.RequestAuthentication',
   shape: requestAuthenticationShape,
 }
+export const meshPolicyType: ResourceType = {
+  ...legacy,
+  typeUrl: 'authentication.istio.io/v1alpha1/MeshPolicy',
+  kind: 'MeshPolicy',
+}
+export const policyType: ResourceType = {
+  ...legacy,
+  typeUrl: 'authentication.istio.io/v1alpha1/Policy',
+  kind: 'Policy',
+}
 export const authorizationPolicyType: ResourceType = {
   ...security,
   typeUrl: 'security.istio.io/v1/AuthorizationPolicy',
@@ -78,5 +96,7 @@ export const resourceTypes: readonly ResourceType[] = [
   destinationRuleType,
   peerAuthenticationType,
   requestAuthenticationType,
+  meshPolicyType,
+  policyType,
   authorizationPolicyType,
 ]

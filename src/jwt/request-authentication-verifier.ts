@@ -3,44 +3,18 @@
  * before the application sees it, or why it is refused (policy-semantics §6.2, §6.4, §6.6). It judges no policy.
  */
 import type { RequestToken } from '../authz/request-token.ts'
-import type { RequestAuthentication, TokenLocations } from '../policy/request-authentication.ts'
+import type { JwtRule, RequestAuthentication, TokenLocations } from '../policy/request-authentication.ts'
 import type { TokenRefusal } from '../policy/token-refusal.ts'
+import type { BearerRequest, Outcome } from './bearer-request.ts'
+import { isVerified, judgeTokens } from './judge-tokens.ts'
 import type { KeyRing } from './key-ring.ts'
 import { KeySet } from './key-set.ts'
+import { LegacyOrigins } from './legacy-origins.ts'
 import { withoutParameters } from './query.ts'
 import { detailsOf, statusOf, type KeyFault, type TokenFault } from './token-fault.ts'
 import { TokenFinder, type FoundToken } from './token-locations.ts'
 import type { VerifiedToken } from './verified-token.ts'
 import { RuleVerifier, type Judged } from './verify-token.ts'
-
-/** What is read of a request. Header names are lower case; the target is the normalized one that is forwarded. */
-export interface BearerRequest {
-  readonly method: string
-  readonly headers: readonly string[]
-  readonly target: string
-  readonly scheme: 'http' | 'https'
-  readonly host: string
-}
-
-export interface Edits {
-  /** Lower-case names; every copy goes, before anything is added. */
-  readonly removeHeaders: readonly string[]
-  /** Flat list. */
-  readonly addHeaders: readonly string[]
-  /** The target to judge and to forward. */
-  readonly target: string
-}
-
-export type Outcome =
-  | { readonly ok: true; readonly token: RequestToken | null; readonly edits: Edits }
-  | {
-      readonly ok: false
-      readonly status: 401 | 403
-      readonly body: string
-      /** Value of www-authenticate. */
-      readonly authenticate: string
-      readonly details: string
-    }
 
 /** Verified tokens remembered over all rules. */
 const mostRemembered = 4096
@@ -68,6 +42,8 @@ export class RequestAuthenticationVerifier {
   readonly #refusedFinders: readonly TokenFinder[]
   readonly #scrub: readonly string[]
   readonly #anyRequired: boolean
+  /** Legacy policies, where no modern rule is in force. */
+  readonly #legacy: LegacyOrigins | null
   /** Nothing to verify, to refuse or to remove: every request passes as it is. */
   readonly idle: boolean
 
@@ -76,7 +52,9 @@ export class RequestAuthenticationVerifier {
     refusals: readonly TokenRefusal[],
     ring: KeyRing,
   ) {
+    const legacy = authentications.filter((one) => one.legacy !== null)
     const rules = authentications
+      .filter((one) => one.legacy === null)
       .flatMap(({ jwtRules }) => jwtRules)
       .toSorted((x, y) => (x.issuer < y.issuer ? -1 : x.issuer > y.issuer ? 1 : 0))
     const scrub = new Set(refusals.flatMap(({ outputs }) => outputs))
@@ -87,7 +65,8 @@ export class RequestAuthenticationVerifier {
     this.#scrub = [...scrub]
     const places = new Map<string, number>()
     const finders: TokenFinder[] = []
-    const most = Math.max(64, Math.floor(mostRemembered / Math.max(rules.length, 1)))
+    const all = authentications.reduce((sum, { jwtRules }) => sum + jwtRules.length, 0)
+    const most = Math.max(64, Math.floor(mostRemembered / Math.max(all, 1)))
     this.#rules = rules.map((rule) => {
       const { fromHeaders, fromParams, fromCookies } = rule
       const place = JSON.stringify([fromHeaders, fromParams, fromCookies])
@@ -101,16 +80,42 @@ export class RequestAuthenticationVerifier {
       [defaultPlaces, locations].map((place) => new TokenFinder(place, new Set())),
     )
     this.#anyRequired = this.#rules.some(({ required }) => required)
-    this.idle = rules.length === 0 && refusals.length === 0
+    const methodOf = (rule: JwtRule) => ({
+      verifier: new RuleVerifier(rule, readInline(rule.jwks), ring, most),
+      finder: new TokenFinder(rule, scrub),
+    })
+    // Where the modern kind has a rule, the legacy kind is out of force.
+    this.#legacy =
+      legacy.length === 0 || rules.length > 0 ? null : new LegacyOrigins(legacy, methodOf, this.#scrub)
+    this.idle = rules.length === 0 && refusals.length === 0 && this.#legacy === null
+  }
+
+  /** Whether there is a port on which `demandsRequests` holds. */
+  get demanding(): boolean {
+    return this.#legacy?.demanding ?? false
+  }
+
+  /** Whether an opaque connection to the port would escape what a legacy policy demands of its requests. */
+  demandsRequests(port: number): boolean {
+    return this.#legacy?.demands(port) ?? false
+  }
+
+  /** What a payload that counts as verified comes to under the legacy policy of the port; null where there is none. */
+  assume(request: BearerRequest, issuer: string, verified: VerifiedToken): Outcome | null {
+    if (this.#legacy === null) return null
+    return isCorsPreflight(request)
+      ? this.#legacy.pass(request)
+      : this.#legacy.assume(request, issuer, verified)
   }
 
   /** At once when there is no token, or none that needs its signature looked at; never throws or rejects. */
   verify(request: BearerRequest, nowMs: number): Outcome | Promise<Outcome> {
     const { headers, target } = request
-    if (request.method === 'OPTIONS' && isPreflight(headers)) return this.#pass(request)
+    if (isCorsPreflight(request)) return this.#legacy?.pass(request) ?? this.#pass(request)
     for (const finder of this.#refusedFinders) {
       if (finder.find(headers, target).length > 0) return quarantined(request)
     }
+    if (this.#legacy !== null) return this.#legacy.verify(request, nowMs)
     const found: (readonly FoundToken[])[] = []
     let any = this.#anyRequired
     for (const finder of this.#finders) {
@@ -129,7 +134,7 @@ export class RequestAuthenticationVerifier {
     for (let i = judged.length; i < this.#rules.length; i++) {
       const rule = this.#rules[i] as Rule
       const tokens = passage.found[rule.finder] as readonly FoundToken[]
-      const verdict = tokens.length === 0 ? null : judgeAll(rule.verifier, tokens, passage.nowMs)
+      const verdict = tokens.length === 0 ? null : judgeTokens(rule.verifier, tokens, passage.nowMs)
       if (verdict instanceof Promise) {
         return verdict.then((settled) => {
           if (isVerified(settled)) return this.#admit(passage, [[rule, settled]])
@@ -155,7 +160,7 @@ export class RequestAuthenticationVerifier {
         judged.push(null)
         continue
       }
-      const verdict = judgeAll(rule.verifier, tokens, passage.nowMs)
+      const verdict = judgeTokens(rule.verifier, tokens, passage.nowMs)
       if (verdict instanceof Promise) {
         return verdict.then((settled) => {
           if (!isVerified(settled)) return refusal(passage.request, settled)
@@ -201,31 +206,10 @@ export class RequestAuthenticationVerifier {
 
 const defaultPlaces: TokenLocations = { fromHeaders: [], fromParams: [], fromCookies: [] }
 
-const isVerified = (verdict: Judged): verdict is VerifiedToken => typeof verdict !== 'string'
-
 function readInline(text: string | null): KeySet | KeyFault | null {
   if (text === null) return null
   const read = KeySet.read(text)
   return read.ok ? read.keys : read.fault
-}
-
-/** All tokens of a rule must be valid; the last place is looked at first, and the first place is the identity. */
-function judgeAll(
-  verifier: RuleVerifier,
-  tokens: readonly FoundToken[],
-  nowMs: number,
-  at = tokens.length - 1,
-): Judged | Promise<Judged> {
-  for (let i = at; i >= 0; i--) {
-    const judged = verifier.judge((tokens[i] as FoundToken).text, nowMs)
-    if (judged instanceof Promise) {
-      return judged.then((settled) =>
-        isVerified(settled) && i > 0 ? judgeAll(verifier, tokens, nowMs, i - 1) : settled,
-      )
-    }
-    if (i === 0 || !isVerified(judged)) return judged
-  }
-  return 'Jwt is missing'
 }
 
 /**
@@ -242,7 +226,8 @@ function reported(judged: readonly (Judged | null)[]): TokenFault | null {
 
 const isReal = (fault: TokenFault): boolean => fault !== 'Jwt issuer is not configured'
 
-function isPreflight(headers: readonly string[]): boolean {
+function isCorsPreflight({ method: name, headers }: BearerRequest): boolean {
+  if (name !== 'OPTIONS') return false
   let origin = false
   let method = false
   for (let i = 0; i < headers.length; i += 2) {
@@ -274,7 +259,7 @@ function quarantined(request: BearerRequest): Outcome {
 const longestPath = 256
 
 /** Quotes and backslashes would end or bend the quoted text (RFC 9110 §5.6.4). */
-function realm({ scheme, host, target }: BearerRequest): string {
-  const uri = `${scheme}://${host}${target.slice(0, longestPath)}`
+function realm({ connection, host, target }: BearerRequest): string {
+  const uri = `${connection.scheme}://${host}${target.slice(0, longestPath)}`
   return uri.replace(/["\\]/g, (c) => (c === '"' ? '%22' : '%5C'))
 }

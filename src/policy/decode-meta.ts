@@ -21,8 +21,8 @@ export function decodeMeta(raw: RawResource): ResourceMeta {
   ])
   return {
     name: required(fields, 'name', at, dnsName),
-    // Some tools write the empty text for none.
-    namespace: optional(fields, 'namespace', at, namespace) ?? 'default',
+    // A MeshPolicy is of no namespace, whatever is written. Some tools write the empty text for none.
+    namespace: raw.kind === 'MeshPolicy' ? '' : (optional(fields, 'namespace', at, namespace) ?? 'default'),
     labels: optional(fields, 'labels', at, strings) ?? {},
     annotations: optional(fields, 'annotations', at, strings) ?? {},
     createdAt: optional(fields, 'creationTimestamp', at, timestamp) ?? 0,

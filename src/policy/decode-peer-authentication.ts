@@ -36,5 +36,6 @@ export function decodePeerAuthentication(
     mode: optional(spec, 'mtls', 'spec', mtls) ?? 'UNSET',
     portLevel: ports ?? {},
     quarantined: null,
+    legacy: null,
   }
 }

@@ -18,9 +18,10 @@ import {
 } from '../decode/decode.ts'
 import type { Decoder, Fields } from '../decode/decode.ts'
 import { duration } from '../decode/duration.ts'
+import { decodeHeaderName } from './decode-header-name.ts'
+import { decodeKeySource, defaultTimeoutMs } from './decode-key-source.ts'
 import { specFields } from './decode-meta.ts'
 import { decodeSelector, decodeTargets } from './decode-selector.ts'
-import { holdsSecret, readKeySetText } from './key-set-text.ts'
 import type {
   ClaimToHeader,
   HeaderLocation,
@@ -32,8 +33,6 @@ import type { TokenRefusal } from './token-refusal.ts'
 
 const mostRules = 4096
 const mostSpaceDelimitedClaims = 64
-const longestUri = 2048
-const defaultTimeoutMs = 5000
 
 const ruleFields = [
   'issuer',
@@ -77,7 +76,7 @@ export function decodeRequestAuthentication(
   const targetsGateway = decodeTargets(spec, 'spec')
   const selector = decodeSelector(spec, 'spec', warnings)
   const jwtRules = items(spec, 'jwtRules', 'spec', (input, at) => decodeRule(input, at, warnings), mostRules)
-  return { meta, selector, targetsGateway, jwtRules }
+  return { meta, selector, targetsGateway, jwtRules, legacy: null }
 }
 
 function decodeRule(input: unknown, at: Path, warnings: string[]): JwtRule {
@@ -98,52 +97,8 @@ function decodeRule(input: unknown, at: Path, warnings: string[]): JwtRule {
       optional(fields, 'spaceDelimitedClaims', at, list(nonEmptyString, mostSpaceDelimitedClaims)) ?? [],
     timeoutMs: optional(fields, 'timeout', at, decodeTimeout) ?? defaultTimeoutMs,
     presence: optional(fields, 'presence', at, oneOf(['OPTIONAL', 'REQUIRED'])) ?? 'OPTIONAL',
+    triggers: [],
   }
-}
-
-type KeySource = Pick<JwtRule, 'issuer' | 'jwksUri' | 'jwks'>
-
-function decodeKeySource(fields: Fields, at: Path, warnings: string[]): KeySource {
-  const issuer = optional(fields, 'issuer', at, nonEmptyString)
-  const jwksUri = optional(fields, 'jwksUri', at, decodeUri)
-  // The empty text is how a message without the field arrives.
-  const jwks =
-    optional(fields, 'jwks', at, (input, path) =>
-      input === '' ? null : decodeInlineKeys(input, path, warnings),
-    ) ?? null
-  if (jwksUri !== null && jwks !== null) {
-    throw new DecodeProblem(at, 'only one of jwksUri and jwks can be set, found both')
-  }
-  if (issuer === null) {
-    if (jwksUri === null) throw new DecodeProblem(`${at}.issuer`, 'must be set (or jwksUri)')
-    warnings.push(`${at}: no issuer: tokens of every issuer pass that a key of jwksUri signed`)
-  } else if (jwksUri === null && jwks === null && !isHttpUrl(issuer)) {
-    warnings.push(`${at}: neither jwksUri nor jwks, and the issuer is no URL to discover keys by`)
-  }
-  return { issuer: issuer ?? '', jwksUri, jwks }
-}
-
-function decodeUri(input: unknown, at: Path): string {
-  const text = string(input, at)
-  if (!isHttpUrl(text)) throw expected('an http:// or https:// URL', input, at)
-  return text
-}
-
-/** The WHATWG parser drops blanks and controls in silence; a URL that has any is not what it looks like. */
-function isHttpUrl(text: string): boolean {
-  if (text.length > longestUri || !/^https?:\/\/[\x21-\x7e]+$/i.test(text)) return false
-  const url = URL.parse(text)
-  return url !== null && url.hostname !== '' && url.username === '' && url.password === ''
-}
-
-function decodeInlineKeys(input: unknown, at: Path, warnings: string[]): string {
-  const text = string(input, at)
-  const read = readKeySetText(text)
-  if (!read.ok) throw new DecodeProblem(at, `expected a JSON Web Key Set: ${read.fault}`)
-  if (read.keys.some(holdsSecret)) {
-    warnings.push(`${at}: holds private key material, which whoever reads the configuration can sign with`)
-  }
-  return text
 }
 
 function decodeHeaderLocation(input: unknown, at: Path): HeaderLocation {
@@ -152,13 +107,6 @@ function decodeHeaderLocation(input: unknown, at: Path): HeaderLocation {
     name: required(fields, 'name', at, decodeHeaderName),
     prefix: optional(fields, 'prefix', at, string) ?? '',
   }
-}
-
-function decodeHeaderName(input: unknown, at: Path): string {
-  const name = nonEmptyString(input, at)
-  // RFC 9110 §5.6.2 token: no other name can arrive.
-  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) throw expected('a header name', input, at)
-  return name.toLowerCase()
 }
 
 function decodeOutputHeader(input: unknown, at: Path): string {

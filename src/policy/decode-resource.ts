@@ -8,6 +8,7 @@ import type { AuthorizationPolicy } from './authorization-policy.ts'
 import { decodeAuthorizationPolicy, dryRunAnnotation } from './decode-authorization-policy.ts'
 import { decodeDestinationRule } from './decode-destination-rule.ts'
 import { decodeEndpoints, decodeEndpointSlice, decodePod, decodeService } from './decode-kubernetes.ts'
+import { decodeLegacyPolicy } from './decode-legacy-policy.ts'
 import { decodeMeshConfig } from './decode-mesh-config.ts'
 import { decodeMeta } from './decode-meta.ts'
 import { decodePeerAuthentication } from './decode-peer-authentication.ts'
@@ -16,6 +17,7 @@ import { decodeServiceEntry, decodeWorkloadEntry } from './decode-service-entry.
 import type { DestinationRule } from './destination-rule.ts'
 import { failClosed } from './fail-closed.ts'
 import type { Stub } from './fail-closed.ts'
+import type { LegacyPolicy } from './legacy-policy.ts'
 import type { MeshConfig } from './mesh-config.ts'
 import { notEvaluated } from './not-evaluated.ts'
 import type { PeerAuthentication } from './peer-authentication.ts'
@@ -42,6 +44,8 @@ export type Accepted =
   | Of<'PeerAuthentication', PeerAuthentication>
   | Of<'RequestAuthentication', RequestAuthentication>
   | Of<'DestinationRule', DestinationRule>
+  | Of<'Policy', LegacyPolicy>
+  | Of<'MeshPolicy', LegacyPolicy>
   | Of<'ServiceEntry', ServiceEntry>
   | Of<'WorkloadEntry', WorkloadEntry>
   | Of<'Service', KubernetesService>
@@ -67,6 +71,7 @@ export type Decoded = Accepted | Ignored | Refused
 
 const versions: Readonly<Record<string, readonly string[]>> = {
   'security.istio.io': ['v1', 'v1beta1'],
+  'authentication.istio.io': ['v1alpha1'],
   'networking.istio.io': ['v1', 'v1beta1', 'v1alpha3'],
   'discovery.k8s.io': ['v1'],
   '': ['v1'],
@@ -79,6 +84,8 @@ const kinds: ReadonlyMap<string, { readonly group: string; readonly decode: Deco
     AuthorizationPolicy: { group: 'security.istio.io', decode: authorizationPolicy },
     PeerAuthentication: { group: 'security.istio.io', decode: peerAuthentication },
     RequestAuthentication: { group: 'security.istio.io', decode: requestAuthentication },
+    Policy: { group: 'authentication.istio.io', decode: legacyPolicy },
+    MeshPolicy: { group: 'authentication.istio.io', decode: legacyPolicy },
     DestinationRule: { group: 'networking.istio.io', decode: destinationRule },
     ServiceEntry: { group: 'networking.istio.io', decode: serviceEntry },
     WorkloadEntry: { group: 'networking.istio.io', decode: workloadEntry },
@@ -169,6 +176,13 @@ function requestAuthentication(raw: RawResource, meta: ResourceMeta): Accepted {
   refuseDryRun(meta)
   const warnings: string[] = []
   return { kind: 'RequestAuthentication', value: decodeRequestAuthentication(raw, meta, warnings), warnings }
+}
+
+function legacyPolicy(raw: RawResource, meta: ResourceMeta): Accepted {
+  refuseDryRun(meta)
+  const warnings: string[] = []
+  const value = decodeLegacyPolicy(raw, meta, warnings)
+  return { kind: raw.kind === 'MeshPolicy' ? 'MeshPolicy' : 'Policy', value, warnings }
 }
 
 function refuseDryRun(meta: ResourceMeta): void {

@@ -4,9 +4,11 @@
  */
 import type { AuthorizationPolicy } from './authorization-policy.ts'
 import { salvageHost } from './decode-destination-rule.ts'
+import { legacyStub } from './decode-legacy-policy.ts'
 import { salvageTokenUse } from './decode-request-authentication.ts'
 import { salvageSelector, salvageTargets } from './decode-selector.ts'
 import type { DestinationRule } from './destination-rule.ts'
+import type { LegacyPolicy } from './legacy-policy.ts'
 import type { PeerAuthentication } from './peer-authentication.ts'
 import type { RawResource, ResourceMeta } from './resource.ts'
 import type { TokenRefusal } from './token-refusal.ts'
@@ -17,6 +19,7 @@ export type Stub =
   | { readonly kind: 'PeerAuthentication'; readonly value: PeerAuthentication }
   | { readonly kind: 'RequestAuthentication'; readonly value: TokenRefusal }
   | { readonly kind: 'DestinationRule'; readonly value: DestinationRule }
+  | { readonly kind: 'Policy' | 'MeshPolicy'; readonly value: LegacyPolicy }
 
 /** null for kinds without a stub, and for a RequestAuthentication that is surely not about sidecars. */
 export function failClosed(
@@ -38,6 +41,9 @@ export function failClosed(
     }
     case 'DestinationRule':
       return { kind: raw.kind, value: noDialling(raw, meta, reason, domain) }
+    case 'Policy':
+    case 'MeshPolicy':
+      return { kind: raw.kind, value: legacyStub(raw, meta, reason) }
     default:
       return null
   }
@@ -57,7 +63,14 @@ function denyAll(raw: RawResource, meta: ResourceMeta, reason: string): Authoriz
 }
 
 function strict(raw: RawResource, meta: ResourceMeta, reason: string): PeerAuthentication {
-  return { meta, selector: salvageSelector(raw), mode: 'STRICT', portLevel: {}, quarantined: reason }
+  return {
+    meta,
+    selector: salvageSelector(raw),
+    mode: 'STRICT',
+    portLevel: {},
+    quarantined: reason,
+    legacy: null,
+  }
 }
 
 /** Exported to everybody and private to no workload: a rule whose reach is unknown reaches all its clients. */

@@ -2,6 +2,7 @@
  * Which mTLS mode the server side of one workload port is in: precedence, age and inheritance among PeerAuthentications
  * (policy-semantics §4.2). It decodes nothing and knows no connection.
  */
+import { legacyReaches, narrowest } from './legacy-scope.ts'
 import type { EffectiveMtls, MtlsMode, PeerAuthentication } from './peer-authentication.ts'
 import { selects } from './resource.ts'
 
@@ -12,6 +13,8 @@ import { selects } from './resource.ts'
  * selects) it makes the answer STRICT, ports included, because the object it stands for might have won there. A narrower
  * scope still overrides it, as it would have overridden the object. A stub with the selector `{}` had one that could not
  * be read; it competes as a workload policy for every workload of its namespace, and in the root namespace mesh-wide.
+ *
+ * Legacy policies count where no PeerAuthentication does; the narrowest of them decides alone (policy-semantics §7).
  */
 export function peerMode(
   all: readonly PeerAuthentication[],
@@ -23,13 +26,20 @@ export function peerMode(
   let mesh: PeerAuthentication | null = null
   let ofNamespace: PeerAuthentication | null = null
   let workload: PeerAuthentication | null = null
+  const legacy: PeerAuthentication[] = []
   for (const policy of all) {
+    if (policy.legacy !== null) {
+      if (legacyReaches(policy, namespace, labels)) legacy.push(policy)
+      continue
+    }
     const scope = scopeOf(policy, rootNamespace)
     if (scope === 'mesh') mesh = winner(mesh, policy)
     else if (scope === null || policy.meta.namespace !== namespace) continue
     else if (scope === 'namespace') ofNamespace = winner(ofNamespace, policy)
     else if (selects(policy.selector, labels)) workload = winner(workload, policy)
   }
+  if (mesh === null && ofNamespace === null && workload === null)
+    return resolve(narrowest(legacy, port)?.mode, 'PERMISSIVE')
   const wide = resolve(ofNamespace?.mode, resolve(mesh?.mode, 'PERMISSIVE'))
   if (workload === null) return wide
   return resolve(workload.portLevel[String(port)], resolve(workload.mode, wide))

@@ -11,17 +11,18 @@ export function rawResource(object: Json, origin: string, damage?: string): RawR
   const raw = {
     apiVersion: typeof object['apiVersion'] === 'string' ? object['apiVersion'] : '',
     kind: typeof object['kind'] === 'string' ? object['kind'] : '',
-    meta: guessedMeta(object['metadata'], origin),
+    meta: guessedMeta(object['metadata'], object['kind'] === 'MeshPolicy' ? '' : 'default', origin),
     object,
   }
   return damage === undefined ? raw : { ...raw, damage }
 }
 
-function guessedMeta(input: unknown, origin: string): ResourceMeta {
+/** `namespace`: of an object that names none; '' for a kind that has none. */
+function guessedMeta(input: unknown, namespace: string, origin: string): ResourceMeta {
   const metadata = typeof input === 'object' && input !== null ? (input as Json) : {}
   return {
     name: guessedName(metadata['name']) ?? '(unnamed)',
-    namespace: guessedName(metadata['namespace']) ?? 'default',
+    namespace: namespace === '' ? '' : (guessedName(metadata['namespace']) ?? namespace),
     labels: {},
     annotations: {},
     createdAt: 0,

@@ -19,13 +19,18 @@ export const meshConfigKind = 'MeshConfig'
 
 const meshFile = /(^|[/\\])mesh\.(ya?ml|json)$/
 
+const security = ['AuthorizationPolicy', 'PeerAuthentication', 'RequestAuthentication']
+const legacy = ['Policy', 'MeshPolicy']
+
 // Damaged documents of these kinds are passed on, so that their scope is closed; others are only reported.
-const guarded = new Set([
-  'AuthorizationPolicy',
-  'PeerAuthentication',
-  'RequestAuthentication',
-  'DestinationRule',
-])
+const guarded = new Set([...security, ...legacy, 'DestinationRule'])
+
+/** Many systems have a kind of such a name; a group that surely is another's says so. */
+function isGuarded(object: Readonly<Record<string, unknown>>): boolean {
+  const { apiVersion, kind } = object
+  if (!guarded.has(String(kind))) return false
+  return typeof apiVersion !== 'string' || !apiVersion.includes('/') || apiVersion.includes('istio')
+}
 
 /** Never throws. `file` stands in origins as given; only its last part is judged. */
 export function readDocuments(text: string, file: string): Documents {
@@ -76,7 +81,7 @@ function collect(
   if (typeof kind !== 'string' || kind === '' || typeof apiVersion !== 'string' || apiVersion === '') {
     const missing = typeof kind !== 'string' || kind === '' ? 'kind' : 'apiVersion'
     // A policy that only forgot its version is still a policy.
-    if (missing === 'apiVersion' && guarded.has(String(kind))) {
+    if (missing === 'apiVersion' && isGuarded(object)) {
       into.resources.push(rawResource(object, origin, damage ?? 'apiVersion: must be set'))
     } else into.problems.push({ origin, reason: `${missing}: must be set to text` })
     return
@@ -113,9 +118,10 @@ function collect(
 function meantKind(apiVersion: unknown, kind: unknown): string | null {
   if (typeof apiVersion !== 'string' || (typeof kind === 'string' && kind.endsWith('List'))) return null
   const named = typeof kind === 'string' ? kind : ''
-  if (guarded.has(named)) return null
-  if (apiVersion.startsWith('security.istio.io/'))
-    return nearest(named, [...guarded]) ?? 'AuthorizationPolicy'
+  const ofSecurity = apiVersion.startsWith('security.istio.io/')
+  if (guarded.has(named) && !(ofSecurity && legacy.includes(named))) return null
+  if (ofSecurity) return nearest(named, [...security, 'DestinationRule']) ?? 'AuthorizationPolicy'
+  if (apiVersion.startsWith('authentication.istio.io/')) return nearest(named, legacy) ?? 'Policy'
   return apiVersion.startsWith('networking.istio.io/') ? nearest(named, ['DestinationRule']) : null
 }
 
@@ -129,7 +135,7 @@ function isList(value: unknown): boolean {
 
 function passOn(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return false
-  if (guarded.has(String(value.kind))) return true
+  if (isGuarded(value as Record<string, unknown>)) return true
   return isList(value) && 'items' in value && Array.isArray(value.items) && value.items.length > 0
 }
 

@@ -2,7 +2,9 @@
  * RequestAuthentication as an immutable, structured-cloneable value (policy-semantics §6.1). Finding and verifying tokens
  * is the work of `jwt/`; where keys come from is said here, what they are is not.
  */
+import type { LegacyScope } from './legacy-scope.ts'
 import type { ResourceMeta, Selector } from './resource.ts'
+import type { TriggerRule } from './trigger-rule.ts'
 
 export interface HeaderLocation {
   /** Lower case. */
@@ -45,6 +47,21 @@ export interface JwtRule extends TokenLocations {
   /** For one fetch of the key set. */
   readonly timeoutMs: number
   readonly presence: Presence
+  /** Legacy origins only: paths on which the rule is asked; empty = on every path. */
+  readonly triggers: readonly TriggerRule[]
+}
+
+/** Whose name is the request's principal: the peer's certificate or the token (policy-semantics §7). */
+export type PrincipalBinding = 'USE_PEER' | 'USE_ORIGIN'
+
+/** What a legacy policy says of its origins and a RequestAuthentication has no words for. */
+export interface LegacyOrigins extends LegacyScope {
+  /**
+   * One of the rules that the path triggers must be satisfied; when it triggers none, nothing is demanded. A stub's
+   * demand nothing satisfies.
+   */
+  readonly required: boolean
+  readonly binding: PrincipalBinding
 }
 
 export interface RequestAuthentication {
@@ -53,4 +70,6 @@ export interface RequestAuthentication {
   /** Attached by targetRefs, so not for sidecars (policy-semantics §4.1). */
   readonly targetsGateway: boolean
   readonly jwtRules: readonly JwtRule[]
+  /** null for the modern kind. Legacy ones are not merged: the narrowest wins alone. */
+  readonly legacy: LegacyOrigins | null
 }

@@ -19,7 +19,7 @@ import {
   type PlainRequest,
   type Verdict,
 } from '../support/reference-evaluator.ts'
-import { tokenOf } from './judge.ts'
+import { boundToPeer, tokenOf } from './judge.ts'
 
 const cases = Number(process.env['SALLYPORT_CASES'] ?? 8000)
 const seed = Number(process.env['SALLYPORT_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
@@ -65,6 +65,7 @@ function contextOf(request: PlainRequest): RequestContext {
   const { method, path, pathWithQuery, host, headers } = request
   const context = new RequestContext(method, path, pathWithQuery, host, headers.flat())
   if (request.token !== null) context.token = tokenOf(request.token)
+  if (request.peer !== null) context.token = boundToPeer(request.peer, context.token)
   return context
 }
 

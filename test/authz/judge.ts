@@ -89,6 +89,8 @@ export interface Asked {
   headers?: string[]
   /** Payload of a verified token. */
   token?: Record<string, unknown>
+  /** Name of the peer that the principal is bound to. */
+  peer?: string
 }
 
 export function request(asked: Asked = {}): RequestContext {
@@ -101,6 +103,7 @@ export function request(asked: Asked = {}): RequestContext {
     asked.headers ?? [],
   )
   if (asked.token !== undefined) context.token = tokenOf(asked.token)
+  if (asked.peer !== undefined) context.token = boundToPeer(asked.peer, context.token)
   return context
 }
 
@@ -114,6 +117,11 @@ export function tokenOf(claims: Readonly<Record<string, unknown>>): RequestToken
     principal: issuer === '' || subject === '' ? '' : `${issuer}/${subject}`,
     claims,
   }
+}
+
+/** What a legacy policy with USE_PEER makes of it (policy-semantics §7). */
+export function boundToPeer(peer: string, token: RequestToken | null): RequestToken {
+  return { issuer: '', subject: '', principal: peer, claims: token?.claims ?? {} }
 }
 
 export interface Mesh {

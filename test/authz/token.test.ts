@@ -48,6 +48,31 @@ for (const [pattern, iss, sub, fits] of patterns)
     assert.equal(hits(condition('request.auth.principal', any(pattern)), {}, { token }), fits)
   })
 
+// [pattern, peer, whether it fits]: of a peer's name there are no halves.
+const peers: [string, string, boolean][] = [
+  ['*', 'cluster.local/ns/a/sa/b', true],
+  ['*', '', false],
+  ['cluster.local/ns/a/sa/b', 'cluster.local/ns/a/sa/b', true],
+  ['cluster.local/ns/a/*', 'cluster.local/ns/a/sa/b', true],
+  ['cluster.local/*', 'cluster.local/ns/a/sa/b', true],
+  ['*/sa/b', 'cluster.local/ns/a/sa/b', true],
+  ['*b', 'cluster.local/ns/a/sa/b', true],
+  ['cluster.local/ns/a/sa/bb', 'cluster.local/ns/a/sa/b', false],
+  ['https://idp/alice', 'cluster.local/ns/a/sa/b', false],
+]
+for (const [pattern, peer, fits] of peers)
+  test(`requestPrincipals ${pattern} ${fits ? 'fits' : 'does not fit'} the peer "${peer}" that a legacy policy binds it to`, () => {
+    for (const token of [{}, { iss: 'https://idp', sub: 'alice' }]) {
+      assert.equal(hits(principals(any(pattern)), {}, { token, peer }), fits)
+      assert.equal(hits(principals(not(pattern)), {}, { token, peer }), !fits)
+      assert.equal(hits(condition('request.auth.principal', any(pattern)), {}, { token, peer }), fits)
+    }
+    assert.equal(
+      hits(condition('request.auth.claims[sub]', any('alice')), {}, { token: { sub: 'alice' }, peer }),
+      true,
+    )
+  })
+
 test('without a token every token attribute is absent: values fail, notValues hold', () => {
   const keys = ['principal', 'audiences', 'presenter', 'claims[a]', 'claims[a][b]']
   for (const key of keys) {

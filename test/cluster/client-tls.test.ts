@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import type { ClientTls } from '../../src/cluster/endpoint.ts'
 import type { ClientTlsSettings } from '../../src/policy/destination-rule.ts'
+import type { LegacyRank } from '../../src/policy/legacy-scope.ts'
 import type { MeshConfig } from '../../src/policy/mesh-config.ts'
 import type { PeerAuthentication } from '../../src/policy/peer-authentication.ts'
 import type { Service } from '../../src/policy/service.ts'
@@ -75,6 +76,20 @@ test('a namespace DISABLE hides a workload STRICT, as it does in Istio', () => {
   assert.deepEqual(modes({ service: { endpoints }, peers: [peerAuthentication('ns2', 'DISABLE'), strict] }), [
     'plaintext',
   ])
+})
+
+test('of legacy policies the narrowest decides for each endpoint, a plaintext namespace notwithstanding', () => {
+  const scope = (rank: LegacyRank, ports: number[] | null): Partial<PeerAuthentication> => ({
+    legacy: { rank, ports, quarantined: null },
+  })
+  const open = peerAuthentication('ns2', 'DISABLE', scope('namespace', null))
+  const selector = { 'security.istio.io/tlsMode': 'istio' }
+  const strict = (port: number): PeerAuthentication =>
+    peerAuthentication('ns2', 'STRICT', { selector, ...scope('service', [port]) })
+  assert.deepEqual(modes({ peers: [open] }), ['plaintext'])
+  assert.deepEqual(modes({ peers: [open, strict(8080)] }), ['mtls'])
+  assert.deepEqual(modes({ peers: [open, strict(80)] }), ['plaintext'])
+  assert.deepEqual(modes({ peers: [open, peerAuthentication('ns2', 'PERMISSIVE')] }), ['mtls'])
 })
 
 test('auto-mTLS can be switched off, and never applies outside the mesh', () => {

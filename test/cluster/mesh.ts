@@ -116,7 +116,15 @@ export function peerAuthentication(
   mode: PeerAuthentication['mode'],
   more: Partial<PeerAuthentication> = {},
 ): PeerAuthentication {
-  return { meta: meta('peer', namespace), selector: null, mode, portLevel: {}, quarantined: null, ...more }
+  return {
+    meta: meta('peer', namespace),
+    selector: null,
+    mode,
+    portLevel: {},
+    quarantined: null,
+    legacy: null,
+    ...more,
+  }
 }
 
 export function routes(

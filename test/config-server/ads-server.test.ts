@@ -96,6 +96,18 @@ apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: {name: broken, namespace: shop}
 spec: {selector: {matchLabels: {app: db}}, mtls: {mode: LAX}}
+---
+apiVersion: authentication.istio.io/v1alpha1
+kind: MeshPolicy
+metadata: {name: default}
+spec: {peers: [{mtls: }]}
+---
+apiVersion: authentication.istio.io/v1alpha1
+kind: Policy
+metadata: {name: web, namespace: shop}
+spec:
+  targets: [{name: web, ports: [{number: 80}]}]
+  origins: [{jwt: {issuer: i, jwksUri: "https://idp.test/k", triggerRules: [{excludedPaths: [{exact: /open}]}]}}]
 ${policy('own', 'shop', deny(80))}
 ${policy('root', 'istio-system', deny(81))}
 ${policy('foreign', 'bank', deny(82))}
@@ -250,7 +262,13 @@ test('a sidecar gets from the mesh what it would have read from the folder itsel
           : { ...entry, meta: entry.meta.name },
       )
       .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
-  for (const key of ['authorizationPolicies', 'peerAuthentications', 'destinationRules', 'services']) {
+  for (const key of [
+    'authorizationPolicies',
+    'peerAuthentications',
+    'requestAuthentications',
+    'destinationRules',
+    'services',
+  ]) {
     assert.deepEqual(byName(remote[key]), byName(direct[key]), key)
   }
   for (const key of ['mesh', 'inboundPorts', 'defaultMtls', 'workload', 'tokenRefusals']) {
@@ -259,6 +277,13 @@ test('a sidecar gets from the mesh what it would have read from the folder itsel
   assert.deepEqual(
     got.inboundPorts.map(({ port, mtls }) => `${port} ${mtls}`),
     ['8080 STRICT', '8081 STRICT', '9000 STRICT'],
+  )
+  assert.deepEqual(
+    got.requestAuthentications.map(({ meta, legacy }) => [meta.name, legacy?.rank, legacy?.ports]),
+    [
+      ['default', 'mesh', null],
+      ['web', 'port', [8080]],
+    ],
   )
   assert.equal(got.mesh.trustDomain, 'td.test')
 })

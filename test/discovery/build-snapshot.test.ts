@@ -119,6 +119,29 @@ test('each port has the mode of its own number, and port settings count for port
   assert.equal(snapshot.defaultMtls, 'STRICT')
 })
 
+test('a legacy policy is in force at the target ports of its Service, unless a modern object speaks for the workload', () => {
+  const service =
+    '---\napiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}\n'
+  const legacy = `---\napiVersion: authentication.istio.io/v1alpha1\nkind: Policy\nmetadata: {name: web, namespace: shop}\nspec: {targets: [{name: web}], peers: [{mtls: }], origins: [{jwt: {issuer: i, jwksUri: "https://idp.test/k"}}]}\n`
+  const tokens = `---\napiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: t, namespace: shop}\nspec: {jwtRules: [{issuer: j, jwksUri: "https://idp.test/k"}]}\n`
+  const seen = (text: string) => {
+    const { inboundPorts, defaultMtls, requestAuthentications } = build(text)
+    const [port] = inboundPorts
+    return [
+      port?.port,
+      port?.mtls,
+      defaultMtls,
+      requestAuthentications.map(({ jwtRules }) => jwtRules[0]?.issuer),
+    ]
+  }
+  // No endpoint is known: the port is listed for the policy's sake.
+  assert.deepEqual(seen(service + legacy), [8080, 'STRICT', 'PERMISSIVE', ['i']])
+  assert.deepEqual(seen(legacy), [undefined, undefined, 'PERMISSIVE', []])
+  const peers = peer('default', '{mtls: {mode: DISABLE}}')
+  assert.deepEqual(seen(service + legacy + peers), [8080, 'DISABLE', 'DISABLE', ['i']])
+  assert.deepEqual(seen(service + legacy + tokens), [8080, 'STRICT', 'PERMISSIVE', ['j']])
+})
+
 test('services and rules that are exported elsewhere only are left out, own ports are not', () => {
   const snapshot = build(`${entry('web', '10.0.0.1', '  exportTo: [bank]')}---
 apiVersion: networking.istio.io/v1

@@ -142,7 +142,8 @@ export async function compareTokens(binary: string, say: (line: string) => void)
     const theirs = reply.status === 200 ? '200' : `${reply.status} ${reply.body}`
     // Blanks around a field value are no part of it.
     const headers = values.flatMap((value) => ['authorization', value.trim()])
-    const request = { method: 'GET', headers, target: '/p', scheme: 'http', host: 'app.test' } as const
+    const connection = { scheme: 'http', port: 80, peer: '' } as const
+    const request = { connection, method: 'GET', headers, target: '/p', path: '/p', host: 'app.test' }
     const outcome = await verifier.verify(request, Date.now())
     const ours = outcome.ok ? '200' : `${outcome.status} ${outcome.body}`
     if (theirs === ours) same += 1

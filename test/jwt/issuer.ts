@@ -3,11 +3,8 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { SignJWT, exportJWK } from 'jose'
 import { ManualClock } from '../support/manual-clock.ts'
 import { KeyRing } from '../../src/jwt/key-ring.ts'
-import {
-  RequestAuthenticationVerifier,
-  type BearerRequest,
-  type Outcome,
-} from '../../src/jwt/request-authentication-verifier.ts'
+import type { BearerRequest, Outcome } from '../../src/jwt/bearer-request.ts'
+import { RequestAuthenticationVerifier } from '../../src/jwt/request-authentication-verifier.ts'
 import type { JwtRule, RequestAuthentication } from '../../src/policy/request-authentication.ts'
 
 export const issuer = 'https://idp.test'
@@ -63,13 +60,14 @@ export function jwtRule(fields: Partial<JwtRule>): JwtRule {
     spaceDelimitedClaims: [],
     timeoutMs: 5000,
     presence: 'OPTIONAL',
+    triggers: [],
     ...fields,
   }
 }
 
 export function authentication(...jwtRules: readonly JwtRule[]): RequestAuthentication {
   const meta = { name: 'jwt', namespace: 'ns', labels: {}, annotations: {}, createdAt: 0, origin: 'test' }
-  return { meta, selector: null, targetsGateway: false, jwtRules }
+  return { meta, selector: null, targetsGateway: false, jwtRules, legacy: null }
 }
 
 export const noRing = (): KeyRing => new KeyRing({ clock: new ManualClock(nowMs), refetch: () => undefined })
@@ -78,7 +76,8 @@ export const verifier = (...rules: readonly JwtRule[]): RequestAuthenticationVer
   new RequestAuthenticationVerifier([authentication(...rules)], [], noRing())
 
 export function request(headers: readonly string[], target = '/path', method = 'GET'): BearerRequest {
-  return { method, headers, target, scheme: 'https', host: 'app.test' }
+  const connection = { scheme: 'https', port: 8080, peer: '' } as const
+  return { connection, method, headers, target, path: target.split(/[?#]/, 1)[0] as string, host: 'app.test' }
 }
 
 export const bearer = (text: string, target?: string): BearerRequest =>

@@ -1,7 +1,8 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { createHmac, generateKeyPairSync } from 'node:crypto'
-import { RequestAuthenticationVerifier, type Outcome } from '../../src/jwt/request-authentication-verifier.ts'
+import type { Outcome } from '../../src/jwt/bearer-request.ts'
+import { RequestAuthenticationVerifier } from '../../src/jwt/request-authentication-verifier.ts'
 import type { TokenRefusal } from '../../src/policy/token-refusal.ts'
 import {
   authentication,

@@ -2,7 +2,19 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { readToken } from '../../src/jwt/token.ts'
 import { seeded } from '../policy/sample.ts'
-import { bearer, forged, issuer, jwtRule, keySet, nowMs, signer, token, told, verifier } from './issuer.ts'
+import {
+  bearer,
+  forged,
+  issuer,
+  jwtRule,
+  keySet,
+  nowMs,
+  request,
+  signer,
+  token,
+  told,
+  verifier,
+} from './issuer.ts'
 
 const head = { alg: 'ES256' }
 const body = { iss: issuer, sub: 's' }
@@ -95,8 +107,7 @@ test('no mutation of a valid token is accepted', async () => {
     const by = await signer(algorithm, 'k')
     const rule = verifier(jwtRule({ jwks: keySet(by), fromHeaders: [{ name: 'x-jwt', prefix: '' }] }))
     const valid = await token(by, { aud: ['a'], scope: 'x y' })
-    const asked = (text: string) =>
-      rule.verify({ method: 'GET', headers: ['x-jwt', text], target: '/', scheme: 'http', host: 'h' }, nowMs)
+    const asked = (text: string) => rule.verify(request(['x-jwt', text], '/'), nowMs)
     assert.equal(told(await asked(valid)), 'ok')
     for (let round = 0; round < 400; round++) {
       const at = pick(valid.length)

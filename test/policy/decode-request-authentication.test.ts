@@ -36,6 +36,7 @@ test('every field of a rule is decoded', () => {
       spaceDelimitedClaims: ['roles'],
       timeoutMs: 1500,
       presence: 'REQUIRED',
+      triggers: [],
     },
   ])
   assert.deepEqual(structuredClone(value), value)
@@ -57,6 +58,7 @@ test('what is absent has its default', () => {
     spaceDelimitedClaims: [],
     timeoutMs: 5000,
     presence: 'OPTIONAL',
+    triggers: [],
   })
   assert.deepEqual(decoded(object('RequestAuthentication', '{}')).value.jwtRules, [])
   assert.deepEqual(decoded(object('RequestAuthentication', '{jwtRules: []}')).warnings, [])

@@ -163,6 +163,11 @@ const good = [
   ),
   object('RequestAuthentication', '{selector: {matchLabels: {a: b}}}'),
   object(
+    'Policy',
+    '{targets: [{name: s, ports: [{number: 80}, {name: http}]}], peers: [{mtls: {mode: PERMISSIVE}}], origins: [{jwt: {issuer: i, jwksUri: "https://a.test/k", jwtHeaders: [x], jwtParams: [p], triggerRules: [{excludedPaths: [{exact: /a}], includedPaths: [{regex: "/b.*"}]}]}}], principalBinding: USE_ORIGIN}',
+  ),
+  object('MeshPolicy', '{peers: [{mtls: null}]}', '{name: default}'),
+  object(
     'DestinationRule',
     '{host: a, exportTo: ["."], subsets: [{name: v, labels: {v: w}}], trafficPolicy: {tls: {mode: SIMPLE}, connectionPool: {tcp: {connectTimeout: 1s}}, portLevelSettings: [{port: {number: 80}, tls: {mode: DISABLE}}]}}',
   ),
@@ -225,7 +230,13 @@ test('random mutations of valid objects are decoded or refused, never thrown', (
 
     assert.doesNotMatch(reason, /[\x00-\x1f\x7f]|not decodable|undefined/)
     assert.ok(reason.length < 600, reason)
-    const guarded = ['AuthorizationPolicy', 'PeerAuthentication', 'DestinationRule'].includes(kind)
+    const guarded = [
+      'AuthorizationPolicy',
+      'PeerAuthentication',
+      'DestinationRule',
+      'Policy',
+      'MeshPolicy',
+    ].includes(kind)
     if (guarded)
       assert.equal(
         decoded.stub?.value && 'quarantined' in decoded.stub.value && decoded.stub.value.quarantined,

@@ -76,6 +76,36 @@ const samples: Readonly<Record<string, readonly Fields[]>> = {
     },
     { host: '*.example.com', trafficPolicy: { tls: { mode: 'SIMPLE', subjectAltNames: ['a', 'b'] } } },
   ].map((spec) => object('networking.istio.io/v1', 'DestinationRule', spec)),
+  Policy: [
+    {
+      targets: [{ name: 'orders', ports: [{ number: 80 }, { name: 'http' }] }, { name: 'web' }],
+      peers: [{ mtls: { mode: 'PERMISSIVE' } }],
+      peerIsOptional: false,
+      origins: [
+        {
+          jwt: {
+            issuer: 'https://idp',
+            audiences: ['a'],
+            jwks,
+            jwtHeaders: ['x-jwt'],
+            jwtParams: ['p'],
+            triggerRules: [
+              { excludedPaths: [{ exact: '/a' }, { regex: '/b.*' }], includedPaths: [{ prefix: '/' }] },
+            ],
+          },
+        },
+      ],
+      originIsOptional: false,
+      principalBinding: 'USE_ORIGIN',
+    },
+    { targets: [{ name: 'orders' }], peers: [{ mtls: { allowTls: true } }] },
+  ].map((spec) => object('authentication.istio.io/v1alpha1', 'Policy', spec)),
+  MeshPolicy: [
+    {
+      ...object('authentication.istio.io/v1alpha1', 'MeshPolicy', { peers: [{ mtls: { mode: 'STRICT' } }] }),
+      metadata: { name: 'default' },
+    },
+  ],
   ServiceEntry: [
     {
       hosts: ['a.b'],
@@ -156,12 +186,24 @@ const closes: Readonly<Record<string, (before: Accepted, stub: Refused['stub']) 
     const outcome = closed.verify(bearer(forged({ alg: 'ES256' }, { iss: 'https://idp' })), nowMs)
     assert.ok(!(outcome instanceof Promise) && !outcome.ok && outcome.status === 401)
   },
+  Policy: closesLegacy,
+  MeshPolicy: closesLegacy,
   DestinationRule(before, stub) {
     assert.ok(before.kind === 'DestinationRule' && stub?.kind === 'DestinationRule')
     assert.ok(stub.value.quarantined !== null && stub.value.exportTo.length === 0)
     // A host that cannot be read names nobody.
     assert.ok([before.value.host, ''].includes(stub.value.host), stub.value.host)
   },
+}
+
+function closesLegacy(before: Accepted, stub: Refused['stub']): void {
+  assert.ok(before.kind === 'Policy' || before.kind === 'MeshPolicy')
+  assert.ok(stub?.kind === before.kind)
+  const { mode, demand, targets, scope } = stub.value
+  assert.equal(mode, 'STRICT')
+  if (before.value.demand === 'required') assert.equal(demand, 'required')
+  // Targets that cannot be read are anybody.
+  if (scope === 'targets' && targets !== null) assert.deepEqual(targets, before.value.targets)
 }
 
 /** Providers that nobody can ask deny what their rules match, so one may become so. */
@@ -206,11 +248,14 @@ for (const [kind, written] of Object.entries(samples))
 
 test(`damage to one object of a folder is named and leaves the others as they were (SALLYPORT_SEED=${seed})`, () => {
   const random = seededRandom(seed + 1)
-  const guarded = ['PeerAuthentication', 'RequestAuthentication', 'DestinationRule']
+  const guarded = ['PeerAuthentication', 'RequestAuthentication', 'DestinationRule', 'Policy', 'MeshPolicy']
   const all = Object.entries(samples).flatMap(([kind, list]) =>
     list.map((whole, index) => ({
       kind,
-      whole: { ...whole, metadata: { name: `n${index}`, namespace: 'ns' } } as Fields,
+      whole: {
+        ...whole,
+        metadata: { name: kind === 'MeshPolicy' ? 'default' : `n${index}`, namespace: 'ns' },
+      } as Fields,
     })),
   )
   const folder = (objects: readonly { kind: string; whole: object }[]) =>

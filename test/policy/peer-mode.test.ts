@@ -2,6 +2,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import type { MtlsMode, PeerAuthentication } from '../../src/policy/peer-authentication.ts'
+import type { LegacyRank } from '../../src/policy/legacy-scope.ts'
 import { peerMode } from '../../src/policy/peer-mode.ts'
 
 interface Given {
@@ -12,6 +13,9 @@ interface Given {
   selector?: Record<string, string>
   ports?: Record<string, MtlsMode>
   stub?: boolean
+  legacy?: LegacyRank
+  /** Of a legacy policy; null = all. */
+  on?: number[] | null
 }
 
 const peer = (given: Given): PeerAuthentication => ({
@@ -27,10 +31,16 @@ const peer = (given: Given): PeerAuthentication => ({
   mode: given.stub === true ? 'STRICT' : (given.mode ?? 'UNSET'),
   portLevel: given.ports ?? {},
   quarantined: given.stub === true ? 'refused' : null,
+  legacy:
+    given.legacy === undefined
+      ? null
+      : { rank: given.legacy, ports: given.on ?? null, quarantined: given.stub === true ? 'refused' : null },
 })
 
 const app = { app: 'a' }
 const mesh = (mode: MtlsMode): Given => ({ ns: 'root', mode })
+
+const legacyMesh: Given = { ns: '', legacy: 'mesh' }
 
 const table: [sentence: string, given: Given[], port: number, expected: string][] = [
   ['nothing at all is PERMISSIVE', [], 80, 'PERMISSIVE'],
@@ -155,6 +165,107 @@ const table: [sentence: string, given: Given[], port: number, expected: string][
     [{ ns: 'root', selector: app, stub: true }],
     80,
     'PERMISSIVE',
+  ],
+  ['a legacy mesh policy reaches every namespace', [{ ...legacyMesh, mode: 'STRICT' }], 80, 'STRICT'],
+  [
+    'a legacy namespace policy overrides the legacy mesh, also towards plaintext',
+    [
+      { ...legacyMesh, mode: 'STRICT' },
+      { legacy: 'namespace', mode: 'DISABLE' },
+    ],
+    80,
+    'DISABLE',
+  ],
+  [
+    'a legacy namespace policy of the root namespace is for that namespace',
+    [{ ns: 'root', legacy: 'namespace', mode: 'STRICT' }],
+    80,
+    'PERMISSIVE',
+  ],
+  [
+    'a legacy service policy overrides the legacy namespace on its ports',
+    [
+      { legacy: 'namespace', mode: 'STRICT' },
+      { legacy: 'service', selector: app, on: [80], mode: 'PERMISSIVE' },
+    ],
+    80,
+    'PERMISSIVE',
+  ],
+  [
+    'and nowhere else',
+    [
+      { legacy: 'namespace', mode: 'STRICT' },
+      { legacy: 'service', selector: app, on: [80], mode: 'PERMISSIVE' },
+    ],
+    81,
+    'STRICT',
+  ],
+  [
+    'a legacy policy of a port goes before one of the whole service, whatever its age',
+    [
+      { legacy: 'service', age: 1, selector: app, on: [80, 81], mode: 'DISABLE' },
+      { legacy: 'port', age: 2, selector: app, on: [80], mode: 'STRICT' },
+    ],
+    80,
+    'STRICT',
+  ],
+  [
+    'of two legacy policies of one service the oldest wins',
+    [
+      { name: 'a', legacy: 'service', age: 2, selector: app, mode: 'DISABLE' },
+      { name: 'b', legacy: 'service', age: 1, selector: app, mode: 'STRICT' },
+    ],
+    80,
+    'STRICT',
+  ],
+  [
+    'a legacy service policy of other workloads is ignored',
+    [{ legacy: 'service', selector: { app: 'b' }, mode: 'STRICT' }],
+    80,
+    'PERMISSIVE',
+  ],
+  [
+    'a legacy stub goes before its equals',
+    [
+      { name: 'a', legacy: 'namespace', mode: 'DISABLE' },
+      { name: 'z', age: 9, legacy: 'namespace', stub: true },
+    ],
+    80,
+    'STRICT',
+  ],
+  [
+    'a legacy stub of targets nobody can tell covers every workload and port of its namespace',
+    [
+      { legacy: 'port', selector: app, on: [80], mode: 'DISABLE' },
+      { name: 'z', legacy: 'port', stub: true },
+    ],
+    80,
+    'STRICT',
+  ],
+  [
+    'any PeerAuthentication that reaches the workload puts the legacy ones out of force',
+    [mesh('PERMISSIVE'), { legacy: 'port', selector: app, on: [80], mode: 'STRICT' }],
+    80,
+    'PERMISSIVE',
+  ],
+  ['also when it says UNSET', [{ selector: app }, { legacy: 'namespace', mode: 'STRICT' }], 80, 'PERMISSIVE'],
+  [
+    'one of another workload does not',
+    [
+      { selector: { app: 'b' }, mode: 'DISABLE' },
+      { legacy: 'namespace', mode: 'STRICT' },
+    ],
+    80,
+    'STRICT',
+  ],
+  [
+    'nor one of the root namespace with a selector, which is ignored',
+    [
+      { ns: 'root', selector: app, mode: 'DISABLE' },
+      { legacy: 'namespace', mode: 'STRICT' },
+    ],
+    80,
+    'STRICT',
   ],
 ]
 

@@ -31,6 +31,8 @@ const groups: Readonly<Record<string, string>> = {
   AuthorizationPolicy: 'security.istio.io/v1',
   PeerAuthentication: 'security.istio.io/v1',
   RequestAuthentication: 'security.istio.io/v1',
+  Policy: 'authentication.istio.io/v1alpha1',
+  MeshPolicy: 'authentication.istio.io/v1alpha1',
   DestinationRule: 'networking.istio.io/v1',
   ServiceEntry: 'networking.istio.io/v1',
   WorkloadEntry: 'networking.istio.io/v1',

@@ -90,6 +90,10 @@ const words: Readonly<Record<string, readonly string[]>> = {
     '*/*',
     '*i/s*',
     'https://i',
+    'new.td/ns/a/sa/x',
+    'new.td/ns/*',
+    '*/sa/y',
+    'cluster.local/*',
   ],
   'request.auth.audiences': ['a', 'b', '*', 'a*'],
   'request.auth.presenter': ['p', '*', '*p'],
@@ -199,6 +203,7 @@ export function randomCase(random: () => number): Case {
         : [pick(['x-tier', 'x-tier', 'other']), pick(['gold', 'trial', '', 'gold,trial'])],
     ),
     token: chance(0.5) ? null : token(),
+    peer: chance(0.85) ? null : pick(['', 'new.td/ns/a/sa/x', 'cluster.local/ns/b/sa/y']),
   }
   return {
     policies: Array.from({ length: Math.floor(random() * (chance(0.05) ? 24 : 4)) }, (_, index) =>

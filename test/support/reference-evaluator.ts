@@ -19,6 +19,8 @@ export interface PlainRequest {
   readonly headers: readonly (readonly [string, string])[]
   /** Payload of a verified token; null = none. */
   readonly token: Readonly<Record<string, unknown>> | null
+  /** Where a legacy policy binds the principal to the peer: its name; null = the token's. */
+  readonly peer: string | null
 }
 
 export interface PlainConnection {
@@ -251,6 +253,8 @@ class Judge {
     if (key === 'request.auth.audiences') return fits(payload['aud'])
     if (key === 'request.auth.presenter') return fits(payload['azp'])
     if (key === 'request.auth.principal') {
+      const peer = this.request?.peer ?? null
+      if (peer !== null) return peer !== '' && generic(value, peer)
       const { iss, sub } = payload
       if (typeof iss !== 'string' || typeof sub !== 'string' || iss === '' || sub === '') return false
       return requestPrincipal(value, iss, sub)

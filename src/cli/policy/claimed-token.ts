@@ -2,7 +2,8 @@
  * A payload somebody says is verified, as the outcome the token verifier would have had for it. It verifies nothing and
  * belongs to questions alone: no request of the proxy comes this way.
  */
-import type { Outcome } from '../../jwt/request-authentication-verifier.ts'
+import type { BearerRequest, Outcome } from '../../jwt/bearer-request.ts'
+import type { RequestAuthenticationVerifier } from '../../jwt/request-authentication-verifier.ts'
 import { verifiedToken } from '../../jwt/verified-token.ts'
 import type { JwtRule, RequestAuthentication } from '../../policy/request-authentication.ts'
 
@@ -10,14 +11,15 @@ import type { JwtRule, RequestAuthentication } from '../../policy/request-authen
 export function claimedToken(
   claims: Readonly<Record<string, unknown>>,
   authentications: readonly RequestAuthentication[],
-  target: string,
+  tokens: RequestAuthenticationVerifier,
+  request: BearerRequest,
 ): Outcome {
   const rules = authentications.flatMap(({ jwtRules }) => jwtRules)
   const issuer = textOf(claims, 'iss')
   const audience = Object.hasOwn(claims, 'aud') ? claims['aud'] : []
   const listed: readonly unknown[] = Array.isArray(audience) ? audience : [audience]
   const rule = rules.find((one) => one.issuer === issuer) ?? noRule
-  const { token, outputs } = verifiedToken(
+  const verified = verifiedToken(
     {
       raw: '',
       algorithm: '',
@@ -33,6 +35,10 @@ export function claimedToken(
     },
     rule,
   )
+  const { target } = request
+  const assumed = tokens.assume(request, issuer, verified)
+  if (assumed !== null) return assumed
+  const { token, outputs } = verified
   const scrubbed = rules.flatMap(({ outputPayloadToHeader, outputClaimToHeaders }) => [
     ...(outputPayloadToHeader === null ? [] : [outputPayloadToHeader]),
     ...outputClaimToHeaders.map(({ header }) => header),
@@ -59,4 +65,5 @@ const noRule: JwtRule = {
   spaceDelimitedClaims: [],
   timeoutMs: 0,
   presence: 'OPTIONAL',
+  triggers: [],
 }

@@ -17,7 +17,7 @@ import { allowedRequest, refusalOf } from '../../dataplane/inbound/apply-answer.
 import type { DecodedConfig } from '../../discovery/build-snapshot.ts'
 import type { RequestHead } from '../../http1/message.ts'
 import { KeyRing } from '../../jwt/key-ring.ts'
-import type { Outcome } from '../../jwt/request-authentication-verifier.ts'
+import type { Outcome } from '../../jwt/bearer-request.ts'
 import type { Answer } from './answer.ts'
 import { claimedToken } from './claimed-token.ts'
 import { consultGiven } from './consult-given.ts'
@@ -125,21 +125,23 @@ export class Evaluator {
       if (!outcome.ok) {
         const { status, body, authenticate, details } = outcome
         const answer = refused(head, tokenRefusal(head, status, body, authenticate), details, view.target)
-        return { asked: null, answer: { ...answer, authenticate, custom: note } }
+        const told = { ...answer, custom: note }
+        return { asked: null, answer: authenticate === null ? told : { ...told, authenticate } }
       }
       const request = edited(view, outcome)
       request.remoteIp = question.remoteIp
       return judge(workload.policy('http'), connection, request, head, note)
     }
     const { tokens, requestAuthentications } = workload
-    if (question.claims !== null)
-      return settle(claimedToken(question.claims, requestAuthentications, view.target))
-    if (tokens.idle) return settle(untouched(view.target))
+    if (question.claims === null && tokens.idle) return settle(untouched(view.target))
     const { headers, target, host } = view
-    const verified = tokens.verify(
-      { method: question.method, headers, target, scheme: schemeOf(connection), host },
-      this.#now(),
-    )
+    const { method, path } = view.context
+    const peer = connection.principalUri.slice('spiffe://'.length)
+    const bearer = { scheme: schemeOf(connection), port: question.destinationPort, peer }
+    const request = { connection: bearer, method, headers, target, path, host }
+    if (question.claims !== null)
+      return settle(claimedToken(question.claims, requestAuthentications, tokens, request))
+    const verified = tokens.verify(request, this.#now())
     return verified instanceof Promise ? verified.then(settle) : settle(verified)
   }
 }
@@ -151,7 +153,8 @@ interface Passed {
   readonly note: string | null
 }
 
-const schemeOf = ({ principalUri }: ConnectionContext) => (principalUri === '' ? 'http' : 'https')
+const schemeOf = ({ principalUri }: ConnectionContext): 'http' | 'https' =>
+  principalUri === '' ? 'http' : 'https'
 
 const untouched = (target: string): Outcome => ({
   ok: true,

@@ -1,5 +1,5 @@
 /** The workloads a folder names (pods and WorkloadEntries) and what applies to each. It judges no request. */
-import { applicablePolicies } from '../../authz/applicable.ts'
+import { applicableAuthentications, applicablePolicies } from '../../authz/applicable.ts'
 import type { Action } from '../../policy/authorization-policy.ts'
 import type { EffectiveMtls } from '../../policy/peer-authentication.ts'
 import { peerMode } from '../../policy/peer-mode.ts'
@@ -42,8 +42,10 @@ export function appliedTo({ config }: PolicyFolder, known: KnownWorkload): Appli
     policies: applicablePolicies(config.authorizationPolicies, known, rootNamespace).map(
       ({ meta, action, dryRun }) => ({ action, name: `${meta.namespace}/${meta.name}`, dryRun }),
     ),
-    requestAuthentications: applicablePolicies(config.requestAuthentications, known, rootNamespace).map(
-      ({ meta }) => `${meta.namespace}/${meta.name}`,
-    ),
+    requestAuthentications: applicableAuthentications(
+      config.requestAuthentications,
+      known,
+      rootNamespace,
+    ).map(({ meta }) => `${meta.namespace}/${meta.name}`),
   }
 }

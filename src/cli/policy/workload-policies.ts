@@ -2,7 +2,7 @@
  * Everything that applies to one workload, compiled once and remembered by namespace and labels. It judges nothing; what
  * compiles here is what a data thread compiles.
  */
-import { applicablePolicies, reaches } from '../../authz/applicable.ts'
+import { applicableAuthentications, applicablePolicies, reaches } from '../../authz/applicable.ts'
 import { compile } from '../../authz/compile.ts'
 import type { CompiledPolicy } from '../../authz/compiled-policy.ts'
 import type { DecodedConfig } from '../../discovery/build-snapshot.ts'
@@ -25,7 +25,7 @@ function appliedTo(config: DecodedConfig, workload: AskedWorkload): Applied {
   const { rootNamespace } = config.mesh
   return {
     authorizationPolicies: applicablePolicies(config.authorizationPolicies, workload, rootNamespace),
-    requestAuthentications: applicablePolicies(config.requestAuthentications, workload, rootNamespace),
+    requestAuthentications: applicableAuthentications(config.requestAuthentications, workload, rootNamespace),
     tokenRefusals: config.tokenRefusals.filter(({ namespace, selector }) =>
       reaches(namespace, selector, workload, rootNamespace),
     ),

@@ -3,7 +3,7 @@
  * from the request or put into it is done before policy and application see it (policy-semantics §6).
  */
 import { RequestContext } from '../../authz/request-context.ts'
-import type { Edits, Outcome } from '../../jwt/request-authentication-verifier.ts'
+import type { BearerConnection, Edits, Outcome } from '../../jwt/bearer-request.ts'
 import type { DataPlane } from '../data-plane.ts'
 import { tokenRefusal } from '../http/deny-response.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -19,16 +19,16 @@ export type ReadRequest = Extract<RequestView, { ok: true }>
 export function verifyToken(
   exchange: Exchange,
   view: ReadRequest,
-  scheme: 'http' | 'https',
+  connection: BearerConnection,
   world: World,
   plane: DataPlane,
   next: (view: ReadRequest) => void,
 ): void {
   const { tokens } = world
   if (tokens.idle) return next(view)
-  const { method } = view.context
+  const { method, path } = view.context
   const { headers, target, host } = view
-  const outcome = tokens.verify({ method, headers, target, scheme, host }, plane.clock.now())
+  const outcome = tokens.verify({ connection, method, headers, target, path, host }, plane.clock.now())
   if (!(outcome instanceof Promise)) return settle(exchange, view, outcome, next)
   outcome.then(
     (settled) => {
@@ -44,6 +44,31 @@ export function verifyToken(
       )
     },
   )
+}
+
+/**
+ * Asks again about a request that a tunnel was made of, where a legacy policy demands its token: what it passed with was
+ * not taken from it. `refused` is called at once or later.
+ */
+export function verifyAgain(
+  { context, headers, target, host }: ReadRequest,
+  connection: BearerConnection,
+  { tokens }: World,
+  plane: DataPlane,
+  refused: () => void,
+): void {
+  const { method, path } = context
+  const request = { connection, method, headers, target, path, host }
+  const look = ({ ok }: Outcome): void => {
+    if (!ok) refused()
+  }
+  const outcome = tokens.verify(request, plane.clock.now())
+  if (outcome instanceof Promise) {
+    outcome.then(look, (error: unknown) => {
+      plane.fault(error)
+      refused()
+    })
+  } else look(outcome)
 }
 
 function settle(

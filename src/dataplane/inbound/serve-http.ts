@@ -24,7 +24,7 @@ import type { InboundCall } from './inbound-call.ts'
 import { forwardHttp, inboundForwarding } from './forward-http.ts'
 import { judgeRequest, recordVerdict } from './judge-request.ts'
 import { OpenRequest } from './open-request.ts'
-import { verifyToken } from './request-token.ts'
+import { verifyAgain, verifyToken } from './request-token.ts'
 import type { ReadRequest } from './request-token.ts'
 
 export function serveInboundHttp(call: InboundCall, carrier: RequestCarrier, plane: DataPlane): void {
@@ -32,6 +32,12 @@ export function serveInboundHttp(call: InboundCall, carrier: RequestCarrier, pla
   const context = connection.context as ConnectionContext
   const peerUri = connection.peer?.id.uri ?? ''
   const forwarding = inboundForwarding(call, plane)
+  // What token rules may ask of the connection.
+  const bearer = {
+    scheme: forwarding.rewrite.proto,
+    port: port.port,
+    peer: peerUri.slice('spiffe://'.length),
+  }
   const { workload } = call.world.snapshot
   const series = plane.metrics.series(inboundLabels(workload, ownPrincipal(plane), peerUri, port, 'http'))
   const world = (): World => plane.world ?? call.world
@@ -55,6 +61,8 @@ export function serveInboundHttp(call: InboundCall, carrier: RequestCarrier, pla
     fault: plane.fault,
   }
   const requests = new Roster<OpenRequest>()
+  // The token rules that a tunnel of this connection passed.
+  let { tokens } = world()
   // CUSTOM, then tokens, then AUDIT, DENY and ALLOW (policy-semantics §2.1). Steps that nothing asks for are not taken.
   const begin = (open: OpenRequest): void => {
     if (policy().policy.custom.rules.length === 0) verify(open, open.view)
@@ -62,7 +70,7 @@ export function serveInboundHttp(call: InboundCall, carrier: RequestCarrier, pla
   }
   const verify = (open: OpenRequest, view: ReadRequest): void => {
     if (world().tokens.idle) return judge(open, view)
-    verifyToken(open.exchange, view, site.scheme, world(), plane, (request) => {
+    verifyToken(open.exchange, view, bearer, world(), plane, (request) => {
       // Policy may have changed while keys were fetched.
       if (isAnswered(open, site)) judge(open, request)
       else begin(open)
@@ -125,8 +133,11 @@ export function serveInboundHttp(call: InboundCall, carrier: RequestCarrier, pla
         const allowed = judgeRequest(policy(), forwarded.context).decision.allowed
         if (plaintextEnds || !allowed) return server.destroy('refused')
         if (!isAnswered(open, site)) consultAuthorizer(open, site, ignore)
+        if (tokens !== world().tokens && world().tokens.demandsRequests(port.port))
+          verifyAgain(forwarded, bearer, world(), plane, () => server.destroy('refused'))
       }
     }
+    ;({ tokens } = world())
     // A request under way was allowed and is finished; nothing further comes in plaintext when only mTLS is served.
     if (plaintextEnds) server.drain()
   }

@@ -11,7 +11,7 @@ import { OpaqueSession } from '../opaque-session.ts'
 import { startRecord } from '../open-connection.ts'
 import { ownPrincipal } from '../own-principal.ts'
 import { inboundLabels } from '../traffic-labels.ts'
-import { refusesPlaintext } from '../world.ts'
+import { escapesOrigins, refusesPlaintext } from '../world.ts'
 import type { World } from '../world.ts'
 import { checkConnection } from './check-subject.ts'
 import { connectionInquiry } from './consult-about-connection.ts'
@@ -56,6 +56,12 @@ export function serveInboundTcp(call: InboundCall, unreadHttp: boolean, plane: D
     forwarded = true
     forwardTcp(session, decision.permit, applicationDial(call, plane), plane.clock)
   }
+  const escapes = (): boolean => {
+    if (!escapesOrigins(world(), port.port)) return false
+    record.decision = 'origin_not_shown'
+    session.fail('', 'origin_not_shown')
+    return true
+  }
   // CUSTOM, then AUDIT, DENY and ALLOW (policy-semantics §2.1).
   const consult = (): void => {
     if (inquiry === null && policy().policy.custom.rules.length === 0) return pass()
@@ -84,6 +90,7 @@ export function serveInboundTcp(call: InboundCall, unreadHttp: boolean, plane: D
       record.decision = 'plaintext_refused'
       return session.fail('NR', 'plaintext_refused')
     }
+    if (escapes()) return
     // Bytes that flow already do not wait for an authorizer to be judged by the rest.
     if (forwarded) {
       const decision = judge()
@@ -91,6 +98,7 @@ export function serveInboundTcp(call: InboundCall, unreadHttp: boolean, plane: D
     }
     consult()
   }
+  if (escapes()) return
   consult()
   // Nobody reads from a connection that waits: a peer that breaks it off would not be noticed.
   if (!forwarded && !session.finished) connection.stream.read(0)
