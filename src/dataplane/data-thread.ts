@@ -25,6 +25,7 @@ import { UpstreamPool } from './outbound/upstream-pool.ts'
 import { recheckTrust } from './recheck-trust.ts'
 import { Succession } from './succession.ts'
 import { TimerWheel } from './timer-wheel.ts'
+import { settleShapes } from './settle-shapes.ts'
 import { threadReport } from './thread-report.ts'
 import type { FromWorker, ToWorker, WorkerInit } from './worker-protocol.ts'
 
@@ -52,6 +53,7 @@ export class DataThread {
   /** Resolves when every listener is bound; they close what comes before the first snapshot. */
   static async start(init: WorkerInit, clock: Clock, tell: Tell): Promise<DataThread> {
     const { settings } = init
+    settleShapes()
     const accessLog = settings.accessLog
       ? new AccessLog({
           clock,
