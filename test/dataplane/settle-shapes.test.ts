@@ -11,7 +11,6 @@ import { dialWire } from '../support/wire-client.ts'
 setFlagsFromString('--expose-gc')
 setFlagsFromString('--allow-natives-syntax')
 const collect = runInNewContext('gc') as () => void
-// eslint-disable-next-line @typescript-eslint/no-implied-eval -- only the engine's own syntax can ask this.
 const isFast = new Function('object', 'return %HasFastProperties(object)') as (object: object) => boolean
 
 test(
