@@ -4,7 +4,7 @@
  */
 import type { DataPlane } from './data-plane.ts'
 
-/** `spiffe://...`, or '' while there is no certificate. */
+/** `spiffe://...`, or '' before the first certificate. */
 export function ownPrincipal(plane: DataPlane): string {
-  return plane.contexts.current?.svid.id.uri ?? ''
+  return plane.contexts.principal
 }

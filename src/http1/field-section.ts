@@ -89,14 +89,15 @@ export class FieldSection {
   /** `text` is the section (or head) as latin1, its first character standing at position `base`. */
   build(text: string, base: number): string[] {
     const spans = this.#spans
-    const list: string[] = []
+    const list = new Array<string>(2 * this.count)
     for (let i = 0, k = 0; i < this.count; i++, k += width) {
       const number = spans[k] as number
       const name =
         number >= 0
           ? (fieldNames[number] as string)
           : text.substring((spans[k + 1] as number) - base, (spans[k + 2] as number) - base).toLowerCase()
-      list.push(name, text.substring((spans[k + 3] as number) - base, (spans[k + 4] as number) - base))
+      list[2 * i] = name
+      list[2 * i + 1] = text.substring((spans[k + 3] as number) - base, (spans[k + 4] as number) - base)
     }
     return list
   }

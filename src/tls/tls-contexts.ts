@@ -70,6 +70,11 @@ export class TlsContexts {
     return current !== null && this.clock.now() <= current.svid.notAfter ? current : null
   }
 
+  /** Who our certificate says we are, expired or not: asked for each record, so it looks at no clock. '' before the first. */
+  get principal(): string {
+    return this.#current?.svid.id.uri ?? ''
+  }
+
   /** The anchors in force, ready or not. */
   get bundles(): TrustBundles | null {
     return this.#current?.svid.bundles ?? null

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import type { Http1Limits, ResponseHandler, ResponseHead } from '../../http1/message.ts'
 import { Framing } from '../../http1/message.ts'
 import { ResponseParser } from '../../http1/response-parser.ts'
+import { turnNow } from '../../lifecycle/turn.ts'
 import { chunkHead, lastChunk } from '../../http1/write-body.ts'
 import { HeadWriter } from '../../http1/head-writer.ts'
 import type { FailureKind } from '../response-flag.ts'
@@ -35,7 +36,7 @@ export class ClientConnection implements Upstream, ResponseHandler, StreamOwner,
   feeding = false
   answered = false
   gone = false
-  /** performance.now() of the last release. */
+  /** The turn's time at the last release. */
   idleSince = 0
   readonly #parser: ResponseParser
   readonly #out: Outbox
@@ -144,7 +145,7 @@ export class ClientConnection implements Upstream, ResponseHandler, StreamOwner,
       return
     }
     this.resume()
-    this.idleSince = performance.now()
+    this.idleSince = turnNow()
     this.home.onIdle(this)
   }
 
@@ -228,7 +229,7 @@ export class ClientConnection implements Upstream, ResponseHandler, StreamOwner,
   peerEnded(): void {
     const listener = this.#listener
     if (listener === null) {
-      this.#leave(performance.now() - this.idleSince)
+      this.#leave(turnNow() - this.idleSince)
       return
     }
     this.#reusable = false
@@ -248,7 +249,7 @@ export class ClientConnection implements Upstream, ResponseHandler, StreamOwner,
 
   broken(kind: FailureKind, reason: string): void {
     if (this.gone) this.#timer.dispose()
-    if (this.#listener === null) this.#leave(performance.now() - this.idleSince)
+    if (this.#listener === null) this.#leave(turnNow() - this.idleSince)
     else this.#fail(kind, reason)
   }
 

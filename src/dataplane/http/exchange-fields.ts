@@ -3,6 +3,7 @@
  * values and does nothing; an exchange fills them in, an itinerary those that only it knows.
  */
 import type { RequestHead } from '../../http1/message.ts'
+import { turnNow, wallClock } from '../../lifecycle/turn.ts'
 import type { Connection } from '../connection.ts'
 import type { ResponseFlag } from '../response-flag.ts'
 
@@ -11,7 +12,7 @@ const none: readonly string[] = []
 export class ExchangeFields {
   readonly owner: Connection | null
   readonly head: RequestHead
-  /** performance.now() at the end of the request's head. */
+  /** The turn's time at the end of the request's head. */
   readonly startedAt: number
   /** As received, until the itinerary sets the normalized one. */
   path: string
@@ -49,7 +50,7 @@ export class ExchangeFields {
   constructor(head: RequestHead, owner: Connection | null) {
     this.head = head
     this.owner = owner
-    this.startedAt = performance.now()
+    this.startedAt = turnNow()
     this.path = head.target
     this.authority = head.host
   }
@@ -64,7 +65,7 @@ export class ExchangeFields {
 
   /** Milliseconds since the epoch. */
   get startTime(): number {
-    return performance.timeOrigin + this.startedAt
+    return wallClock(this.startedAt)
   }
 
   /** First value of a request header (lower-case name), or ''. */

@@ -4,6 +4,7 @@
  */
 import type { RequestHead, ResponseHead } from '../../http1/message.ts'
 import { Framing } from '../../http1/message.ts'
+import { turnNow } from '../../lifecycle/turn.ts'
 import type { ResponseFlag, UpstreamFailure } from '../response-flag.ts'
 import { failureAnswers } from '../response-flag.ts'
 import type { Expiring, TimerWheel } from '../timer-wheel.ts'
@@ -215,7 +216,7 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
     this.upstreamHost = upstream.info.remoteAddress
     this.upstreamLocalAddress = upstream.info.localAddress
     this.upstreamPrincipal = upstream.info.peer?.id.uri ?? ''
-    this.#sentAt = performance.now()
+    this.#sentAt = turnNow()
     const framing = this.head.framing
     try {
       upstream.start(this, this.head.method, this.#forwardTarget, this.#forwardHeaders, framing)
@@ -253,7 +254,7 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
       return
     }
     const target = this.#target as UpstreamTarget
-    this.upstreamServiceTimeMs = Math.round(performance.now() - this.#sentAt)
+    this.upstreamServiceTimeMs = Math.round(turnNow() - this.#sentAt)
     this.responseCode = head.status
     this.responseCodeDetails = 'via_upstream'
     this.responseHeaders = head.headers
@@ -331,7 +332,7 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
       this.#answerFailure({ kind: 'protocol', reason: 'unasked_upgrade' })
       return
     }
-    this.upstreamServiceTimeMs = Math.round(performance.now() - this.#sentAt)
+    this.upstreamServiceTimeMs = Math.round(turnNow() - this.#sentAt)
     this.responseCode = 101
     this.responseCodeDetails = 'via_upstream'
     this.#responseStarted = true
@@ -382,7 +383,7 @@ export class Exchange extends ExchangeFields implements ResponseListener, Waiter
     this.finished = true
     this.#held = null
     this.#timer?.dispose()
-    this.durationMs = performance.now() - this.startedAt
+    this.durationMs = turnNow() - this.startedAt
     this.downstream.exchangeDone(reusable)
   }
 }

@@ -2,11 +2,11 @@
  * What becomes of header fields on their way through (dataplane §9): hop-by-hop fields end here, identity headers are
  * ours alone to set, the rest passes in order and unmerged. Each function walks a flat list once; none knows a socket.
  */
-import { randomUUID } from 'node:crypto'
 import type { RequestHead, ResponseHead } from '../../http1/message.ts'
 import { Framing } from '../../http1/message.ts'
 import { httpDate } from './http-date.ts'
 import { nominated, withoutNominated } from './nominated-headers.ts'
+import { newRequestId } from './request-id.ts'
 
 /** Made once a connection. */
 export interface RequestRewrite {
@@ -103,7 +103,7 @@ export function rewriteRequest(head: RequestHead, host: string, rule: RequestRew
   }
   const kept = drop === null ? headers : withoutNominated(headers, drop)
   if (requestId === '') {
-    requestId = randomUUID()
+    requestId = newRequestId()
     kept.push('x-request-id', requestId)
   }
   if (!proto) kept.push('x-forwarded-proto', rule.proto)

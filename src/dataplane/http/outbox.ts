@@ -10,7 +10,9 @@ const copyLimit = 16 * 1024
 export class Outbox {
   readonly #stream: Duplex
   #text = ''
+  // The list keeps its length: setting that back costs more than all else here.
   readonly #parts: (string | Buffer)[] = []
+  #count = 0
   #bytes = 0
 
   constructor(stream: Duplex) {
@@ -25,7 +27,7 @@ export class Outbox {
   /** The chunk is written or copied by the next `flush`; it must not change until then. */
   chunk(chunk: Buffer): void {
     if (this.#text !== '') this.#takeText()
-    this.#parts.push(chunk)
+    this.#parts[this.#count++] = chunk
     this.#bytes += chunk.length
   }
 
@@ -36,33 +38,37 @@ export class Outbox {
 
   /** False when the stream is full: wait for its `drain`. */
   flush(): boolean {
-    const parts = this.#parts
     const stream = this.#stream
-    if (parts.length === 0) {
+    if (this.#count === 0) {
       if (this.#text === '') return !stream.writableNeedDrain
       const text = this.#text
       this.#text = ''
       return stream.write(text, 'latin1')
     }
     if (this.#text !== '') this.#takeText()
+    const parts = this.#parts
+    const count = this.#count
     let room: boolean
-    if (parts.length === 1) {
+    if (count === 1) {
       room = stream.write(parts[0])
     } else if (this.#bytes <= copyLimit) {
       room = stream.write(this.#joined())
     } else {
       stream.cork()
-      for (const part of parts) stream.write(part, 'latin1')
+      for (let i = 0; i < count; i += 1) stream.write(parts[i], 'latin1')
       stream.uncork()
       room = !stream.writableNeedDrain
     }
-    parts.length = 0
+    // What was written is not to be held on to; nor is a list that a slow reader let grow.
+    if (count > mostKept) this.#parts.length = 0
+    else for (let i = 0; i < count; i += 1) parts[i] = ''
+    this.#count = 0
     this.#bytes = 0
     return room
   }
 
   #takeText(): void {
-    this.#parts.push(this.#text)
+    this.#parts[this.#count++] = this.#text
     this.#bytes += this.#text.length
     this.#text = ''
   }
@@ -70,8 +76,12 @@ export class Outbox {
   #joined(): Buffer {
     const all = Buffer.allocUnsafe(this.#bytes)
     let at = 0
-    for (const part of this.#parts)
+    for (let i = 0; i < this.#count; i += 1) {
+      const part = this.#parts[i] as string | Buffer
       at += typeof part === 'string' ? all.write(part, at, 'latin1') : part.copy(all, at)
+    }
     return all
   }
 }
+
+const mostKept = 16

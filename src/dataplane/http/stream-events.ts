@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream'
 import { directReader, readAsStream, readDirectly } from './direct-reads.ts'
+import { beginTurn, endTurn } from '../../lifecycle/turn.ts'
 
 export interface StreamOwner {
   feed(chunk: Buffer): void
@@ -38,7 +39,12 @@ export function disown(stream: Duplex): void {
 }
 
 function onData(this: Duplex, chunk: Buffer): void {
-  ;(this as Owned)[owner].feed(chunk)
+  beginTurn()
+  try {
+    ;(this as Owned)[owner].feed(chunk)
+  } finally {
+    endTurn()
+  }
 }
 
 const reader = directReader(onData)

@@ -3,6 +3,7 @@
  * function and knows neither endpoints nor TLS; whether a failed request may be sent again is the exchange's decision.
  */
 import type { Http1Limits } from '../../http1/message.ts'
+import { turnNow } from '../../lifecycle/turn.ts'
 import type { ClientConnectionHome } from '../http/client-connection.ts'
 import { ClientConnection } from '../http/client-connection.ts'
 import type { Dial, DialResult, Upstreams, Waiter } from '../http/sides.ts'
@@ -78,7 +79,7 @@ export class UpstreamPool implements Upstreams, ClientConnectionHome {
     if (!fresh) {
       const connection = this.#takeIdle(entry)
       if (connection !== null) {
-        if (!replayable && performance.now() - connection.idleSince > this.#options.probeAfterMs) {
+        if (!replayable && turnNow() - connection.idleSince > this.#options.probeAfterMs) {
           this.#probe(entry, connection, { waiter, dial, fresh })
           return
         }
@@ -234,7 +235,7 @@ export class UpstreamPool implements Upstreams, ClientConnectionHome {
     }
     const { limits, wheel } = this.#options
     const connection = new ClientConnection(result.stream, result.info, limits, wheel, this, generation)
-    connection.idleSince = performance.now()
+    connection.idleSince = turnNow()
     this.#entryOf.set(connection, entry)
     entry.live.add(connection)
     const next = this.#nextPending(entry, true)
