@@ -6,13 +6,22 @@ import type { RequestHead } from '../../http1/message.ts'
 import { Framing } from '../../http1/message.ts'
 import { upgrades } from './headers.ts'
 
-/** RFC 9110 §9.2.2. */
-const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 /** Bodies up to this size are read and dropped after an early answer, so that the connection can be kept. */
 const discardLimit = 256 * 1024
 
 export function meansTheSameTwice(head: RequestHead): boolean {
-  return idempotent.has(head.method) && !upgrades(head)
+  switch (head.method) {
+    // RFC 9110 §9.2.2. Asked for each request: a set would first look the fresh text up among all texts there are.
+    case 'GET':
+    case 'HEAD':
+    case 'OPTIONS':
+    case 'TRACE':
+    case 'PUT':
+    case 'DELETE':
+      return !upgrades(head)
+    default:
+      return false
+  }
 }
 
 /** `begun`: some of the body has come. */

@@ -8,6 +8,7 @@ import type { SessionOwner } from '../../http2/session-owner.ts'
 import { defaultHttp2Limits } from '../../http2/frame.ts'
 import type { Http2Stream } from '../../http2/stream.ts'
 import type { Http1Limits } from '../../http1/message.ts'
+import { turnNow } from '../../lifecycle/turn.ts'
 import type { Upstream, UpstreamInfo } from '../http/sides.ts'
 import type { UpstreamFailure } from '../response-flag.ts'
 import type { Expiring, TimerWheel } from '../timer-wheel.ts'
@@ -37,8 +38,8 @@ export class Http2ClientConnection implements ClientStreamHost, SessionOwner, Tr
   readonly session: Http2Session
   readonly touched: ClientStream[] = []
   requestsServed = 0
-  /** performance.now() of the last bytes from the peer, or of its making. */
-  heardAt = performance.now()
+  /** The turn's time of the last bytes from the peer, or of its making. */
+  heardAt = turnNow()
   loss: UpstreamFailure | null = null
   readonly #transport: Http2Transport
   readonly #home: Http2ClientHome
@@ -138,7 +139,7 @@ export class Http2ClientConnection implements ClientStreamHost, SessionOwner, Tr
   // TransportOwner
 
   onTurn(): void {
-    this.heardAt = performance.now()
+    this.heardAt = turnNow()
     this.#asked = false
     const { touched } = this
     for (const stream of touched) stream.onTurn()

@@ -3,6 +3,7 @@
  * the peer takes them, else HTTP/1.1 connections from the pool beside it. It dials through a given function.
  */
 import type { Http1Limits } from '../../http1/message.ts'
+import { turnNow } from '../../lifecycle/turn.ts'
 import { Http2ClientConnection } from '../http2/client-connection.ts'
 import type { Http2ClientHome } from '../http2/client-connection.ts'
 import type { Dial, DialResult, Upstreams, Waiter } from '../http/sides.ts'
@@ -39,7 +40,7 @@ class Entry {
   pending: Pending[] = []
   dialing = false
   generation = 0
-  /** performance.now() until which the peer is taken for one of HTTP/1.1; 0: not known. */
+  /** The turn's time until which the peer is taken for one of HTTP/1.1; 0: not known. */
   http1Until = 0
 
   constructor(key: string) {
@@ -68,7 +69,7 @@ export class MeshPool implements Upstreams, Http2ClientHome {
         for (const known of [...this.#entries.values()]) this.#forgetUnused(known, true)
       this.#entries.set(key, (entry = new Entry(key)))
     }
-    if (entry.http1Until > performance.now() && entry.open.length === 0)
+    if (entry.http1Until > turnNow() && entry.open.length === 0)
       return this.oneByOne.acquire(key, dial, waiter, fresh, replayable)
     const pending = { waiter, dial, replayable }
     if (!fresh && this.#serve(entry, pending)) return
@@ -138,7 +139,7 @@ export class MeshPool implements Upstreams, Http2ClientHome {
     for (let i = open.length - 1; i >= 0; i--) {
       const connection = open[i] as Http2ClientConnection
       if (!connection.usable) continue
-      if (!pending.replayable && performance.now() - connection.heardAt > this.#options.probeAfterMs) {
+      if (!pending.replayable && turnNow() - connection.heardAt > this.#options.probeAfterMs) {
         this.#probe(entry, connection, pending)
         return true
       }
@@ -217,7 +218,7 @@ export class MeshPool implements Upstreams, Http2ClientHome {
   }
 
   #goOneByOne(entry: Entry, result: Extract<DialResult, { ok: true }>): void {
-    entry.http1Until = performance.now() + http1ForMs
+    entry.http1Until = turnNow() + http1ForMs
     const waiting = entry.pending.splice(0).filter(({ waiter }) => waiter.waiting)
     const [first, ...others] = waiting
     if (first === undefined) result.stream.on('error', () => undefined).destroy()
@@ -229,7 +230,7 @@ export class MeshPool implements Upstreams, Http2ClientHome {
   // What a peer speaks is remembered beyond its connections, within bounds.
   #forgetUnused(entry: Entry, whatever = false): void {
     if (entry.live.size > 0 || entry.dialing || entry.pending.length > 0) return
-    if (whatever || entry.http1Until <= performance.now()) this.#entries.delete(entry.key)
+    if (whatever || entry.http1Until <= turnNow()) this.#entries.delete(entry.key)
   }
 }
 
