@@ -46,6 +46,8 @@ const stricter = new Set([
   // Chunks: sizes of many zeros, extensions without a name or a value.
   'bad_chunk_size',
   'bad_chunk_extension',
+  // Trailers that frame: llhttp takes some of them behind an empty Connection field.
+  'forbidden_trailer',
 ])
 
 type Head = RequestHead | ResponseHead
