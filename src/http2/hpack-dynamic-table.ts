@@ -11,7 +11,7 @@ export const defaultTableBytes = 4096
 
 export class DynamicTable {
   count = 0
-  bytes = 0
+  #bytes = 0
   #capacity = defaultTableBytes
   /** How many were ever added; the newest stands at this number in the ring. */
   #added = 0
@@ -58,14 +58,14 @@ export class DynamicTable {
     this.#names[slot] = name
     this.#values[slot] = value
     this.count++
-    this.bytes += bytes
+    this.#bytes += bytes
   }
 
   #evictTo(bytes: number): void {
-    while (this.bytes > bytes) {
+    while (this.#bytes > bytes) {
       this.count--
       const slot = (this.#added - this.count) & this.#mask
-      this.bytes -=
+      this.#bytes -=
         (this.#names[slot] as string).length + (this.#values[slot] as string).length + entryOverhead
       // Not held on to until the ring comes round.
       this.#names[slot] = ''

@@ -3,79 +3,18 @@
  * was learned about each name. It adds and evicts exactly as a decoder does, and writes nothing.
  */
 import { defaultTableBytes, entryOverhead } from './hpack-dynamic-table.ts'
-import { policyNames, Remember, rememberOf } from './hpack-field-policy.ts'
-import { firstDynamicIndex, staticNames, staticValues } from './hpack-static-table.ts'
+import { Entry, knownNames, NameRecord, whole } from './hpack-name-record.ts'
+import { firstDynamicIndex, staticValues } from './hpack-static-table.ts'
 
-/** A field of the dynamic table, linked to those of the same name. */
-class Entry {
-  readonly record: NameRecord
-  readonly value: string
-  /** Counts up with every field added. */
-  readonly number: number
-  older: Entry | null
-  newer: Entry | null = null
-
-  constructor(record: NameRecord, value: string, number: number) {
-    this.record = record
-    this.value = value
-    this.number = number
-    this.older = record.newest
-  }
-}
-
-/** What the encoder knows of a name. */
-export class NameRecord {
-  readonly name: string
-  readonly remember: Remember
-  /** Of the static table: the first index of this name and the one behind its last; 0 when it has none. */
-  readonly staticFrom: number
-  readonly staticTo: number
-  newest: Entry | null = null
-  /** The value last found, and where: the number of an entry, or below zero an index of the static table. */
-  hotValue = ''
-  hot = 0
-  /** How many values may still be added before one has come back. */
-  credit = startCredit
-  /** The value that was last sent without being added. */
-  passedOver: string | null = null
-
-  constructor(name: string, known: KnownName | undefined) {
-    this.name = name
-    this.remember = known?.remember ?? Remember.Learned
-    this.staticFrom = known?.staticFrom ?? 0
-    this.staticTo = known?.staticTo ?? 0
-  }
-}
-
-interface KnownName {
-  readonly remember: Remember
-  readonly staticFrom: number
-  readonly staticTo: number
-}
-
-/** The names of the static table and of the policy. */
-const knownNames = new Map<string, KnownName>(
-  [...staticNames.slice(1), ...policyNames].map((name) => {
-    const from = staticNames.indexOf(name)
-    const remember = rememberOf(name)
-    return from < 0
-      ? [name, { remember, staticFrom: 0, staticTo: 0 }]
-      : [name, { remember, staticFrom: from, staticTo: staticNames.lastIndexOf(name) + 1 }]
-  }),
-)
-
-// An entry has paid for itself when its value came back; names whose values do not come back run dry.
-const startCredit = 8
-const creditForHit = 2
-const mostCredit = 16
-/** How many values of one name are compared: more would cost more than sending the value does. */
-const mostCompared = 6
+/** How many values of one name are compared, and how many when none came back of late: comparing is work, too. */
+const mostCompared = 16
+const fewCompared = 4
 /** The share of the table that one field may take: a larger one would drive out too many others. */
 const largestShare = 1 / 4
 
 export class EncoderTable {
-  count = 0
-  bytes = 0
+  #count = 0
+  #bytes = 0
   #capacity = defaultTableBytes
   readonly #records = new Map<string, NameRecord>()
   /** A ring of a power of two; an entry's place is the low bits of its number. */
@@ -108,19 +47,20 @@ export class EncoderTable {
     if (value === record.hotValue) {
       const hot = record.hot
       if (hot < 0) return -hot
-      if (hot > this.#added - this.count) return this.#hit(record, hot)
+      if (hot > this.#added - this.#count) return this.#hit(record, hot)
     }
     for (let index = record.staticFrom; index < record.staticTo; index++) {
       if (staticValues[index] === value) {
-        record.hotValue = value
+        record.hotValue = staticValues[index] as string
         record.hot = -index
         return index
       }
     }
     let entry = record.newest
-    for (let i = 0; i < mostCompared && entry !== null; i++) {
+    const most = record.credit > 0 ? mostCompared : fewCompared
+    for (let i = 0; i < most && entry !== null; i++) {
       if (entry.value === value) {
-        record.hotValue = value
+        record.hotValue = entry.value
         record.hot = entry.number
         return this.#hit(record, entry.number)
       }
@@ -135,41 +75,30 @@ export class EncoderTable {
     return record.newest === null ? 0 : this.#index(record.newest.number)
   }
 
-  /** Whether a field that was not found should get an entry. */
+  /** Whether a field that was not found should get an entry. Asking counts, see `NameRecord`. */
   deservesEntry(record: NameRecord, value: string): boolean {
-    const { name, remember } = record
-    if (remember === Remember.Secret) return false
-    if (fieldBytes(name, value) > this.#capacity * largestShare) return false
-    // The entry is for the name: from then on the name costs two bytes.
-    if (record.staticFrom === 0 && record.newest === null) return true
-    if (remember === Remember.NameOnly) return false
-    if (record.credit > 0) record.credit--
-    else if (record.passedOver !== value) {
-      record.passedOver = value
-      return false
-    }
-    return true
+    return fieldBytes(record.name, value) <= this.#capacity * largestShare && record.earnsEntry()
   }
 
   /** Adds a field, no larger than the table, as the peer's decoder will. */
   add(record: NameRecord, value: string): void {
     const bytes = fieldBytes(record.name, value)
     this.#evictTo(this.#capacity - bytes)
-    if (this.count > this.#mask) this.#grow()
+    if (this.#count > this.#mask) this.#grow()
     const number = ++this.#added
-    const entry = new Entry(record, value, number)
+    const entry = new Entry(record, whole(value), number)
     if (record.newest !== null) record.newest.newer = entry
     else this.#records.set(record.name, record)
     record.newest = entry
-    record.hotValue = value
+    record.hotValue = entry.value
     record.hot = number
     this.#ring[number & this.#mask] = entry
-    this.count++
-    this.bytes += bytes
+    this.#count++
+    this.#bytes += bytes
   }
 
   #hit(record: NameRecord, number: number): number {
-    if (record.credit < mostCredit) record.credit += creditForHit
+    record.cameBack()
     return this.#index(number)
   }
 
@@ -178,13 +107,13 @@ export class EncoderTable {
   }
 
   #evictTo(bytes: number): void {
-    while (this.bytes > bytes) {
-      this.count--
-      const slot = (this.#added - this.count) & this.#mask
+    while (this.#bytes > bytes) {
+      this.#count--
+      const slot = (this.#added - this.#count) & this.#mask
       const entry = this.#ring[slot] as Entry
       const { record } = entry
       this.#ring[slot] = null
-      this.bytes -= fieldBytes(record.name, entry.value)
+      this.#bytes -= fieldBytes(record.name, entry.value)
       if (entry.newer !== null) entry.newer.older = null
       else {
         record.newest = null
