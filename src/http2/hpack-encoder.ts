@@ -20,7 +20,7 @@ export interface HeaderSink {
 export interface HpackEncoderOptions {
   /** Of the dynamic table, whatever more the peer offers. */
   readonly maxTableBytes: number
-  /** Whether strings are Huffman-coded where that is shorter: fewer bytes, more work. Off unless asked for. */
+  /** Whether strings are Huffman-coded where that is shorter: fewer bytes, more work, see docs/decisions/0010. */
   readonly huffman?: boolean
 }
 
