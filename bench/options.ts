@@ -94,7 +94,7 @@ export function parseOptions(words: readonly string[]): ParsedOptions {
       seconds,
       rounds,
       warmSeconds: smoke ? 0.4 : 0.7,
-      primeSeconds: smoke ? 0.5 : 3,
+      primeSeconds: smoke ? 0.5 : 6,
       json: texts.get('--json') ?? null,
       name,
       gate: !smoke && !switches.has('--no-gate'),

@@ -2,9 +2,11 @@
  * Copies bytes both ways between two streams until both sides ended: half-close, back-pressure, reset for reset, idle
  * limit. It knows neither TLS nor policy; whoever calls it holds the Permit.
  *
- * A plain data/write/drain relay is what the measurements favour (architecture §3 item 3): keep it that simple.
+ * A plain data/write/drain relay is what the measurements favour (architecture §3 item 3): keep it that simple. Only where
+ * the bytes are read into is not Node's choice (decision 0016).
  */
 import type { Duplex } from 'node:stream'
+import { readRecycled } from './recycled-reads.ts'
 
 export interface SpliceEnd {
   /** Bytes copied from `downstream` to `upstream`, and back. */
@@ -57,14 +59,16 @@ export class Splice {
 
   #wire(from: Duplex, to: Duplex, inward: boolean): void {
     const side = inward ? 'downstream' : 'upstream'
-    from.on('data', (chunk: Buffer) => {
+    const move = (chunk: Buffer, done: () => void): void => {
       if (inward) this.received += chunk.length
       else this.sent += chunk.length
-      if (!to.write(chunk)) {
+      if (!to.write(chunk, done)) {
         from.pause()
         to.once('drain', () => from.resume())
       }
-    })
+    }
+    from.on('data', (chunk: Buffer) => move(chunk, ignore))
+    readRecycled(from, move)
     const onEnd = (): void => {
       // Half-close: what the other side still sends keeps flowing (dataplane trap 41).
       to.end()
@@ -103,3 +107,5 @@ function reset(stream: Duplex): void {
   if (socket.encrypted !== true && typeof socket.resetAndDestroy === 'function') socket.resetAndDestroy()
   else stream.destroy()
 }
+
+const ignore = (): void => undefined

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { Listener } from '../../src/dataplane/listener.ts'
+import { disown, own } from '../../src/dataplane/http/stream-events.ts'
+import type { StreamOwner } from '../../src/dataplane/http/stream-events.ts'
 import { Splice } from '../../src/dataplane/splice.ts'
 import type { SpliceEnd } from '../../src/dataplane/splice.ts'
 import { WirePeer } from '../support/wire-client.ts'
@@ -170,3 +172,62 @@ test(
     assert.ok(ends.downstream.destroyed && ends.upstream.destroyed)
   },
 )
+
+test(
+  'bytes are not changed by those that come later, both ways at once, however the readers pause',
+  { timeout: 20_000 },
+  async (t) => {
+    const ends = await spliced(t)
+    const body = (salt: number): Buffer => {
+      const bytes = Buffer.alloc(4 << 20)
+      for (let i = 0; i < bytes.length; i += 4) bytes.writeUInt32LE(Math.imul(i + salt, 2654435761) >>> 0, i)
+      return bytes
+    }
+    const [up, down] = [body(1), body(2)]
+    // Readers that stop now and then keep chunks waiting in the splice while the next ones are read.
+    for (const peer of [ends.client, ends.server]) {
+      let chunks = 0
+      peer.stream.on('data', () => {
+        chunks += 1
+        if (chunks % 3 !== 0) return
+        peer.stream.pause()
+        setImmediate(() => peer.stream.resume())
+      })
+    }
+    ends.client.send(up).end()
+    ends.server.send(down).end()
+    await Promise.all([ends.client.over(), ends.server.over()])
+    assert.ok(ends.server.bytes.equals(up), 'upstream got other bytes')
+    assert.ok(ends.client.bytes.equals(down), 'downstream got other bytes')
+    assert.deepEqual(await ends.end, { received: up.length, sent: down.length, brokenBy: null })
+  },
+)
+
+test('a socket that was read for requests before is copied from as well', { timeout }, async (t) => {
+  const [clientSocket, downstream] = await socketPair(t)
+  const [serverSocket, upstream] = await socketPair(t)
+  const [client, server] = [new WirePeer(clientSocket), new WirePeer(serverSocket)]
+  const heard: string[] = []
+  const owner: StreamOwner = {
+    feed: (chunk) => void heard.push(chunk.toString()),
+    peerEnded: () => undefined,
+    drained: () => undefined,
+    lost: () => undefined,
+  }
+  own(downstream, owner)
+  client.send('head')
+  while (heard.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  downstream.pause()
+  disown(downstream)
+  downstream.unshift(Buffer.from('rest;'))
+  client.send('more')
+  const ended = Promise.withResolvers<SpliceEnd>()
+  new Splice(downstream, upstream, { onEnd: ended.resolve })
+  await server.untilText('rest;more')
+  const large = Buffer.alloc(1 << 20, 'z')
+  client.send(large).end()
+  await server.over()
+  assert.equal(server.bytes.length, 'rest;more'.length + large.length)
+  server.end()
+  assert.equal((await ended.promise).brokenBy, null)
+})

@@ -9,11 +9,11 @@
 import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 
-interface Handle {
+export interface Handle {
   useUserBuffer?(buffer: Uint8Array): void
 }
 
-type Inner = Duplex & Record<symbol, unknown> & { readonly _handle?: Handle | null }
+export type Inner = Duplex & Record<symbol, unknown> & { readonly _handle?: Handle | null }
 /** What `net` calls, on the socket: false stops reading. */
 export type DirectReader = (this: Duplex, bytes: number, buffer: Buffer) => boolean
 
@@ -21,12 +21,13 @@ export type DirectReader = (this: Duplex, bytes: number, buffer: Buffer) => bool
 const inner = new Socket()
 const symbolNamed = (name: string): symbol | null =>
   Object.getOwnPropertySymbols(inner).find((symbol) => symbol.description === name) ?? null
-const bufferOf = symbolNamed('kBuffer')
-const callbackOf = symbolNamed('kBufferCb')
+export const bufferOf = symbolNamed('kBuffer')
+export const callbackOf = symbolNamed('kBufferCb')
+export const generatorOf = symbolNamed('kBufferGen')
 
 /** One for all sockets of a thread: a read is over before the next begins. */
 let shared: Buffer | null = null
-const readBytes = 64 * 1024
+export const readBytes = 64 * 1024
 
 /** Made once for all sockets: `feed` is called on the socket. */
 export function directReader(feed: (this: Duplex, chunk: Buffer) => void): DirectReader {
