@@ -1,6 +1,6 @@
 /**
  * One YAML or JSON document to plain JSON values: no custom tags, no key twice, no bombs. This file and `yaml-limits.ts`
- * are the only ones that know the `yaml` library; what the values mean is for others.
+ * are the only ones that read with the `yaml` library; what the values mean is for others.
  */
 import { isAlias, isCollection, isMap, isScalar, isSeq, parseDocument } from 'yaml'
 import type { Document, ParsedNode } from 'yaml'

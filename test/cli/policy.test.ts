@@ -106,6 +106,57 @@ test('check ends with 1 when an object is refused and with 0 on warnings', { tim
   assert.match(said.findings[0]?.origin ?? '', /policy\.yaml:1$/)
 })
 
+const legacy = `
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-1, namespace: shop, labels: {app: web}}
+status: {podIP: 10.0.0.9}
+---
+apiVersion: authentication.istio.io/v1alpha1
+kind: Policy
+metadata: {name: web, namespace: shop}
+spec:
+  targets: [{name: web, ports: [{number: 80}]}]
+  peers: [{mtls: }]
+  origins: [{jwt: {issuer: "https://idp", jwksUri: "https://idp/keys"}}]
+`
+
+test(
+  'check prints what legacy policies are today, from its first --- on as YAML that check accepts',
+  { timeout },
+  async (t) => {
+    const { code, out } = await run(t, ['check', await folder(t, legacy)])
+    assert.equal(code, 0)
+    assert.match(out, /warning \[legacy-stricter\] Policy shop\/web: a token is looked at on every port/)
+    assert.match(out, /^workload shop\/web-1: mTLS PERMISSIVE; tokens Policy shop\/web on 8080$/m)
+    const yaml = out.slice(out.indexOf('---\n'))
+    assert.match(
+      yaml,
+      /^---\n# in place of Policy shop\/web\napiVersion: security\.istio\.io\/v1\nkind: PeerAuthentication\n/,
+    )
+    for (const kind of ['PeerAuthentication', 'RequestAuthentication', 'AuthorizationPolicy'])
+      assert.match(yaml, new RegExp(`^kind: ${kind}$`, 'm'))
+    const again = await run(t, ['check', await folder(t, yaml), '--json'])
+    assert.equal(again.code, 0, again.out)
+    const said = JSON.parse((await run(t, ['check', await folder(t, legacy), '--json'])).out) as {
+      legacy: { from: string[]; object: { kind: string } }[]
+    }
+    assert.deepEqual(
+      said.legacy.map(({ from, object }) => [from, object.kind]),
+      [
+        [['Policy shop/web'], 'PeerAuthentication'],
+        [['Policy shop/web'], 'RequestAuthentication'],
+        [['Policy shop/web'], 'AuthorizationPolicy'],
+      ],
+    )
+  },
+)
+
 const cases = `
 - name: reading is allowed
   given: {workload: {namespace: shop}, method: GET}

@@ -3,6 +3,8 @@ import { applicableAuthentications, applicablePolicies } from '../../authz/appli
 import type { Action } from '../../policy/authorization-policy.ts'
 import type { EffectiveMtls } from '../../policy/peer-authentication.ts'
 import { peerMode } from '../../policy/peer-mode.ts'
+import type { RequestAuthentication } from '../../policy/request-authentication.ts'
+import { legacyName } from './legacy-place.ts'
 import type { PolicyFolder } from './load-policy-folder.ts'
 
 export interface KnownWorkload {
@@ -46,6 +48,12 @@ export function appliedTo({ config }: PolicyFolder, known: KnownWorkload): Appli
       config.requestAuthentications,
       known,
       rootNamespace,
-    ).map(({ meta }) => `${meta.namespace}/${meta.name}`),
+    ).map(tokenName),
   }
+}
+
+/** Legacy ones are in force at ports, and those are not what their Services call them. */
+function tokenName({ meta, legacy }: RequestAuthentication): string {
+  if (legacy === null) return `${meta.namespace}/${meta.name}`
+  return `${legacyName(meta)}${legacy.ports === null ? '' : ` on ${legacy.ports.join(', ')}`}`
 }

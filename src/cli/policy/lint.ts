@@ -7,8 +7,11 @@ import type { AuthorizerSet } from '../../ext-authz/providers.ts'
 import { peerMode } from '../../policy/peer-mode.ts'
 import { selects } from '../../policy/resource.ts'
 import type { RequestAuthentication } from '../../policy/request-authentication.ts'
-import type { ResourceMeta, Selector } from '../../policy/resource.ts'
+import { objectName, warning } from './finding.ts'
+import type { Finding, FindingKind } from './finding.ts'
 import type { KnownWorkload } from './known-workloads.ts'
+import { compatible } from './legacy-place.ts'
+import { lintLegacy } from './lint-legacy.ts'
 import { customFaults } from './custom-faults.ts'
 import { offlineAuthorizers } from './offline-authorizers.ts'
 import type { PolicyFolder } from './load-policy-folder.ts'
@@ -22,27 +25,6 @@ import {
   reachesPort,
 } from './rule-facts.ts'
 
-export type FindingKind =
-  | 'refused'
-  | 'decode'
-  | 'http-rule-on-tcp-port'
-  | 'custom-provider'
-  | 'identity-under-permissive'
-  | 'token-never-required'
-  | 'path-without-strict'
-  | 'never-matches'
-  | 'shadowed'
-
-export interface Finding {
-  readonly severity: 'error' | 'warning'
-  readonly kind: FindingKind
-  /** `folder/file.yaml:12`. */
-  readonly origin: string
-  /** `AuthorizationPolicy shop/web`; '' where no object could be told. */
-  readonly object: string
-  readonly message: string
-}
-
 export function lint({ config, state }: PolicyFolder, workloads: readonly KnownWorkload[]): Finding[] {
   const policies = config.authorizationPolicies.filter(({ quarantined }) => quarantined === null)
   const earlier = new Map<string, string>()
@@ -52,7 +34,7 @@ export function lint({ config, state }: PolicyFolder, workloads: readonly KnownW
       severity: 'error',
       kind: 'refused',
       origin,
-      object: kind === 'Document' ? '' : `${kind} ${namespace}/${name}`,
+      object: kind === 'Document' ? '' : objectName(kind, { namespace, name }),
       message: reason,
     })),
     ...state.warnings.map((text): Finding => {
@@ -61,6 +43,7 @@ export function lint({ config, state }: PolicyFolder, workloads: readonly KnownW
     }),
     ...policies.flatMap((policy) => lintPolicy(policy, config, workloads, authorizers, earlier)),
     ...config.requestAuthentications.flatMap((one) => lintTokens(one, policies, config.mesh.rootNamespace)),
+    ...lintLegacy({ config, state }),
   ]
 }
 
@@ -160,32 +143,21 @@ function tcpPorts(
 }
 
 function lintTokens(
-  { meta, selector, targetsGateway, jwtRules }: RequestAuthentication,
+  { meta, selector, targetsGateway, jwtRules, legacy }: RequestAuthentication,
   policies: readonly AuthorizationPolicy[],
   rootNamespace: string,
 ): Finding[] {
-  if (targetsGateway || jwtRules.some(({ presence }) => presence === 'REQUIRED')) return []
+  if (legacy !== null || targetsGateway || jwtRules.some(({ presence }) => presence === 'REQUIRED')) return []
   const asked = policies.some(
     (policy) =>
       !policy.targetsGateway &&
       !policy.dryRun &&
       (policy.action === 'ALLOW' || policy.action === 'DENY') &&
       (meta.namespace === rootNamespace || [meta.namespace, rootNamespace].includes(policy.meta.namespace)) &&
-      maySelectTheSame(selector, policy.selector) &&
+      compatible(selector, policy.selector) &&
       asksForToken(policy),
   )
   if (asked) return []
   const message = 'no AuthorizationPolicy asks for a token: requests without one pass'
   return [warning('token-never-required', 'RequestAuthentication', meta, message)]
 }
-
-const maySelectTheSame = (x: Selector | null, y: Selector | null): boolean =>
-  Object.entries(x ?? {}).every(([key, value]) => y?.[key] === undefined || y[key] === value)
-
-const warning = (kind: FindingKind, what: string, meta: ResourceMeta, message: string): Finding => ({
-  severity: 'warning',
-  kind,
-  origin: meta.origin,
-  object: `${what} ${meta.namespace}/${meta.name}`,
-  message,
-})

@@ -48,6 +48,14 @@ export const asksForToken = ({ rules }: AuthorizationPolicy): boolean =>
       when.some(({ key }) => key.startsWith('request.auth.')),
   )
 
+/** The request's principal by name, negative or positive. */
+export const asksForPrincipal = ({ rules }: AuthorizationPolicy): boolean =>
+  rules.some(
+    ({ from, when }) =>
+      from.some(({ requestPrincipals }) => requestPrincipals !== null) ||
+      when.some(({ key }) => key === 'request.auth.principal'),
+  )
+
 /** Whether the rule says anything about connections to the port. */
 export function reachesPort({ to }: Rule, port: number): boolean {
   const text = String(port)

@@ -225,6 +225,56 @@ test('claims count as verified and stand for the token', { timeout }, async (t) 
   assert.equal((await ask({ claims: { ...claims, scope: 'read' } })).allowed, false)
 })
 
+const legacy = (kind: string, name: string, spec: object): string =>
+  `---\n${JSON.stringify({
+    apiVersion: 'authentication.istio.io/v1alpha1',
+    kind,
+    metadata: kind === 'MeshPolicy' ? { name } : { name, namespace: 'foo' },
+    spec,
+  })}\n`
+const web = `---\n${JSON.stringify({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'web', namespace: 'foo' },
+  spec: { selector: { app: 'web' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
+})}\n`
+
+test(
+  'legacy policies answer by the port of the workload, and with their own words',
+  { timeout },
+  async (t) => {
+    const origins = [
+      { jwt: { issuer: 'https://idp', jwks, triggerRules: [{ excludedPaths: [{ exact: '/health' }] }] } },
+    ]
+    const ask = await asking(
+      t,
+      web +
+        legacy('MeshPolicy', 'default', { peers: [{ mtls: null }] }) +
+        legacy('Policy', 'web', { targets: [{ name: 'web' }], origins, principalBinding: 'USE_ORIGIN' }) +
+        policy('p', {
+          action: 'DENY',
+          rules: [{ from: [{ source: { requestPrincipals: ['https://idp/eve'] } }] }],
+        }),
+    )
+    const at = (port: number, more: object = {}) => ask({ destination: { ip: '10.0.0.1', port }, ...more })
+    assert.equal((await at(9000)).reason, 'plaintext_refused')
+    const missing = await at(8080, { path: '/mine?/health' })
+    assert.deepEqual([missing.status, missing.body], [401, 'Origin authentication failed.'])
+    assert.equal(missing.reason, 'origin_authentication_failed{Jwt_is_missing}')
+    assert.equal(missing.authenticate, undefined)
+    assert.equal((await at(8080, { path: '/health?x' })).allowed, true)
+    const exp = now / 1000 + 60
+    const bearing = (sub: string) => ({
+      headers: { authorization: `Bearer ${tokenOf({ iss: 'https://idp', sub, exp })}` },
+    })
+    assert.equal((await at(8080, bearing('ann'))).allowed, true)
+    assert.equal((await at(8080, bearing('eve'))).policy, 'foo/p')
+    // A payload that counts as verified stands for the token, where its issuer is one that is asked for.
+    assert.equal((await at(8080, { claims: { iss: 'https://idp', sub: 'ann' } })).allowed, true)
+    assert.equal((await at(8080, { claims: { iss: 'https://other', sub: 'ann' } })).status, 401)
+  },
+)
+
 test('what cannot be meant is refused with the path of the field', { timeout }, () => {
   for (const [value, reason] of [
     [[], /expected a map/],

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { appliedTo, knownWorkloads } from '../../../src/cli/policy/known-workloads.ts'
 import { lint } from '../../../src/cli/policy/lint.ts'
-import type { FindingKind } from '../../../src/cli/policy/lint.ts'
+import type { FindingKind } from '../../../src/cli/policy/finding.ts'
 import { loadPolicyFolder } from '../../../src/cli/policy/load-policy-folder.ts'
 import type { PolicyFolder } from '../../../src/cli/policy/load-policy-folder.ts'
 
@@ -55,6 +55,30 @@ const tcpService = {
     selector: { app: 'web' },
     ports: [{ name: 'tcp-db', port: 5432, targetPort: 5433 }],
   },
+}
+
+const legacy = (name: string, spec: object) => ({
+  apiVersion: 'authentication.istio.io/v1alpha1',
+  kind: 'Policy',
+  metadata: { name, namespace: 'shop' },
+  spec,
+})
+const httpService = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'web', namespace: 'shop' },
+  spec: {
+    selector: { app: 'web' },
+    ports: [
+      { name: 'http', port: 80 },
+      { name: 'http-b', port: 81 },
+    ],
+  },
+}
+const triggered = {
+  origins: [
+    { jwt: { issuer: 'i', jwks: '{"keys":[]}', triggerRules: [{ excludedPaths: [{ exact: '/x' }] }] } },
+  ],
 }
 
 test('each kind of warning is given where it is sure, and only there', { timeout }, async (t) => {
@@ -123,6 +147,36 @@ test('each kind of warning is given where it is sure, and only there', { timeout
       'http-rule-on-tcp-port',
       false,
       [pod, tcpService, policy('a', to({ methods: ['GET'], ports: ['80'] }))],
+    ],
+    ['legacy trigger rules', 'path-without-strict', true, [legacy('default', triggered)]],
+    [
+      'the same, read strictly',
+      'path-without-strict',
+      false,
+      [withStrictPaths, legacy('default', triggered)],
+    ],
+    ['legacy origins demand their token', 'token-never-required', false, [legacy('default', triggered)]],
+    [
+      'two legacy policies of one port',
+      'legacy-twice',
+      true,
+      [
+        httpService,
+        legacy('a', { targets: [{ name: 'web' }] }),
+        legacy('b', { targets: [{ name: 'web', ports: [{ number: 80 }] }] }),
+        legacy('c', { targets: [{ name: 'web', ports: [{ name: 'http' }] }] }),
+      ],
+    ],
+    [
+      'one of a port and one of the Service',
+      'legacy-twice',
+      false,
+      [
+        httpService,
+        legacy('a', { targets: [{ name: 'web' }] }),
+        legacy('b', { targets: [{ name: 'web', ports: [{ number: 80 }] }] }),
+        legacy('c', { targets: [{ name: 'web', ports: [{ number: 81 }] }] }),
+      ],
     ],
     ['ports only', 'http-rule-on-tcp-port', false, [pod, tcpService, policy('a', to({ ports: ['5433'] }))]],
   ]
