@@ -24,6 +24,9 @@ import { judge } from './report/targets.ts'
 import type { Verdict } from './report/targets.ts'
 import { startContenders } from './start-contenders.ts'
 
+/** Milliseconds from readiness until nothing of the start is left. */
+const settledAfterMs = 10_000
+
 const here = (path: string): string => new URL(path, import.meta.url).pathname
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
@@ -73,6 +76,8 @@ async function measureAndReport(options: BenchOptions, folder: string, children:
   )
   for (const line of [...notes, ...failures.map((failure) => `✗ not measured: ${failure}`)]) say(line)
 
+  // Idle is what is left when starting is over: ours gives back what that took after some seconds.
+  if (!options.smoke) await new Promise((resolve) => setTimeout(resolve, settledAfterMs))
   const idle = contenders.map((one) => ({
     contender: one.name,
     settings: one.settings,
