@@ -50,6 +50,7 @@ export interface SidecarFlags {
   readonly maxConnections?: string
   readonly maxHeaderBytes?: string
   readonly maxHeaders?: string
+  readonly jwksCa?: string
 }
 
 export interface ControlPlane {
@@ -83,6 +84,8 @@ export interface SidecarSettings {
   readonly accessLog: string
   readonly logLevel: LogLevel
   readonly drainMs: number
+  /** File of the roots that key servers must chain to; null = the machine's. */
+  readonly jwksCaFile: string | null
   readonly dataplane: DataplaneSettings
 }
 
@@ -132,6 +135,7 @@ export function sidecarSettings(
       'warn',
       'error',
     ] as const),
+    jwksCaFile: flags.jwksCa ?? null,
     drainMs: durationOption('--drain', flags.drain ?? '45s'),
     dataplane: dataplane(flags, workload, outbound, admin, status),
   }

@@ -14,6 +14,7 @@ import { Closer } from '../lifecycle/closer.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { Readiness } from '../admin/readiness.ts'
+import { keyServerRoots } from './key-server-roots.ts'
 import { openAccessLogSink } from './access-log-sink.ts'
 import { reportConfiguration } from './report-configuration.ts'
 import { settleMemory } from './settle-memory.ts'
@@ -51,6 +52,7 @@ async function runProxy(settings: SidecarSettings, log: Logger, closer: Closer):
     configuration: `no configuration from ${settings.configFolder ?? `${settings.mesh?.host}:${settings.mesh?.port}`} yet`,
   })
   let keys: RemoteKeySets | null = null
+  const jwksCa = await keyServerRoots(settings.jwksCaFile)
   const accessLog = closer.own(await openAccessLogSink(settings.accessLog, log))
   const workers = closer.own(
     await WorkerPool.start(settings.concurrency, settings.dataplane, systemClock, {
@@ -78,7 +80,7 @@ async function runProxy(settings: SidecarSettings, log: Logger, closer: Closer):
     if (keys === null && snapshot.requestAuthentications.length === 0) return
     const { RemoteKeySets } = await import('../jwt/remote-key-sets.ts')
     if (keys === null) {
-      keys = closer.own(new RemoteKeySets({ clock: systemClock, log, random: Math.random }, { ca: null }))
+      keys = closer.own(new RemoteKeySets({ clock: systemClock, log, random: Math.random }, { ca: jwksCa }))
       keys.sets.subscribe((sets) => workers.setKeySets(sets))
     }
     keys.use(config.snapshots.value?.requestAuthentications ?? [])

@@ -107,6 +107,10 @@ function traffic(command: Command): Command {
     .option('--max-connections <n>', 'connections a thread holds per listener', '10000')
     .option('--max-header-bytes <n>', 'bytes of a request head', '61440')
     .option('--max-headers <n>', 'headers of a request', '100')
+    .option(
+      '--jwks-ca <file>',
+      "roots that servers of token keys must chain to, PEM (default: the machine's)",
+    )
 }
 
 function collect(value: string, before: readonly string[]): string[] {

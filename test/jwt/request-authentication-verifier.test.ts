@@ -1,9 +1,10 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { createHmac, generateKeyPairSync } from 'node:crypto'
+import { createHmac, createPrivateKey, generateKeyPairSync, sign } from 'node:crypto'
 import type { Outcome } from '../../src/jwt/bearer-request.ts'
 import { RequestAuthenticationVerifier } from '../../src/jwt/request-authentication-verifier.ts'
 import type { TokenRefusal } from '../../src/policy/token-refusal.ts'
+import { createTestCa } from '../support/test-ca.ts'
 import {
   authentication,
   bearer,
@@ -333,4 +334,47 @@ test('a refused RequestAuthentication refuses bearers in default and salvaged pl
     assert.equal(outcome.details, 'jwt_authn_access_denied{quarantined_request_authentication}')
   }
   assert.deepEqual((closed.verify(request([]), nowMs) as Good).edits.removeHeaders, ['x-out'])
+})
+
+test('when all rules fail a real fault is told before an unknown issuer, and that before a missing token', async () => {
+  const first = { issuer: 'a', jwks, fromHeaders: [{ name: 'x-a', prefix: '' }] }
+  const second = { issuer: 'b', jwks, fromHeaders: [{ name: 'x-b', prefix: '' }] }
+  const both = verifier(jwtRule(first), jwtRule(second))
+  const late = await token(es, { iss: 'a', exp: 5 })
+  const early = await token(es, { iss: 'b', nbf: nowSeconds + 1000 })
+  const unknown = await token(es, { iss: 'z' })
+  for (const [headers, expected] of [
+    [['x-b', unknown], 'Jwt issuer is not configured'],
+    [['x-a', unknown, 'x-b', early], 'Jwt not yet valid'],
+    [['x-a', late, 'x-b', unknown], 'Jwt is expired'],
+    // The last alternative, "all or missing", fails with the first rule that refuses its token.
+    [['x-a', late, 'x-b', early], 'Jwt is expired'],
+  ] as const) {
+    assert.equal(told(await both.verify(request(headers), nowMs)), expected)
+  }
+})
+
+test('keys may be a map of certificates by their ids, and RSA has the exponents 3 and 65537', async () => {
+  const ca = await createTestCa({ trustDomain: 'idp' })
+  const key = createPrivateKey(ca.privateKey)
+  const certified: Signer = { ...es, key, keyId: 'cert' }
+  const map = JSON.stringify({ cert: ca.rootPem })
+  const text = await token(certified)
+  assert.equal(told(await verifier(jwtRule({ jwks: map })).verify(bearer(text), nowMs)), 'ok')
+  const unnamed = JSON.stringify({ other: ca.rootPem })
+  assert.equal(
+    told(await verifier(jwtRule({ jwks: unnamed })).verify(bearer(text), nowMs)),
+    "Jwks doesn't have key to match kid or alg from Jwt",
+  )
+  for (const [publicExponent, expected] of [
+    [3, 'ok'],
+    [65537, 'ok'],
+    [17, "Jwks doesn't have any valid public key"],
+  ] as const) {
+    const pair = generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent })
+    const set = JSON.stringify({ keys: [pair.publicKey.export({ format: 'jwk' })] })
+    const signed = forged({ alg: 'RS256' }, { iss: issuer, sub: 's' }).split('.').slice(0, 2).join('.')
+    const rsa = `${signed}.${sign('sha256', Buffer.from(signed), pair.privateKey).toString('base64url')}`
+    assert.equal(told(await verifier(jwtRule({ jwks: set })).verify(bearer(rsa), nowMs)), expected)
+  }
 })

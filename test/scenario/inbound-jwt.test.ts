@@ -1,6 +1,6 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { authentication, issuer, jwtRule, keySet, signer, token } from '../jwt/issuer.ts'
+import { authentication, forged, issuer, jwtRule, keySet, signer, token } from '../jwt/issuer.ts'
 import { httpApplication } from '../support/applications.ts'
 import { Harness, inboundPort, policy } from '../support/data-plane-harness.ts'
 import { createTestCa } from '../support/test-ca.ts'
@@ -85,3 +85,49 @@ test('a policy that depends on a claim is judged by the verified claim alone', {
   await harness.quiet()
   await harness.stop()
 })
+
+test(
+  'a bad token of whatever kind is told its exact text over the wire, and the connection serves on',
+  { timeout },
+  async (t) => {
+    const application = await httpApplication(t)
+    const harness = await Harness.start({ applications: [application.port] })
+    harness.identity(own, { 'cluster.local': ca.rootPem })
+    harness.apply({
+      inboundPorts: [inboundPort(harness.port, 'http', 'PERMISSIVE')],
+      requestAuthentications: [authentication(rule)],
+    })
+    const peer = await dialWire(t, harness.port)
+    const good = await token(provider)
+    const [header = '', payload = '', signature = ''] = good.split('.')
+    const deep = `{"a":${'['.repeat(5000)}${']'.repeat(5000)}}`
+    const form = 'Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections'
+    for (const [text, body] of [
+      [good.slice(0, good.lastIndexOf('.')), form],
+      [`${header}.${payload}.`, form],
+      [`${good}.x`, form],
+      [good.slice(0, -3), 'Jwt verification fails'],
+      [`${header}.${payload}.${signature}=`, 'Jwt signature is an invalid Base64url encoded'],
+      [`${header}.!.${signature}`, 'Jwt payload is an invalid Base64url encoded'],
+      [forged({ alg: 'none' }, { iss: issuer }), 'Jwt header [alg] is not supported'],
+      [
+        forged({ alg: 'HS256', kid: 'k1' }, { iss: issuer }),
+        "Jwks doesn't have key to match kid or alg from Jwt",
+      ],
+      [forged({ alg: 'ES256' }, deep), 'Jwt payload is an invalid JSON'],
+      [`${'a'.repeat(50_000)}.b.c`, 'Jwt header is an invalid JSON'],
+      [await token(provider, { iss: 'x' }), 'Jwt issuer is not configured'],
+    ] as const) {
+      peer.send(get('/', bearer(text)))
+      const answer = await peer.response()
+      assert.deepEqual([answer.status, answer.body], [401, body], text.slice(0, 60))
+      assert.equal(answer.headers['www-authenticate'], 'Bearer realm="http://web/", error="invalid_token"')
+    }
+    peer.send(get('/', bearer(good)))
+    assert.equal((await peer.response()).status, 200)
+    assert.equal(application.requests.length, 1)
+    peer.stream.destroy()
+    await harness.quiet()
+    await harness.stop()
+  },
+)
