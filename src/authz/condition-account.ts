@@ -4,7 +4,13 @@
  */
 import { compileString, matchesString } from '../match/string-matcher.ts'
 import type { ConnectionTest } from './compiled-rule.ts'
-import { observedInRequest, observedOnConnection, wantedOfRequest, type Observed } from './observed.ts'
+import {
+  isPrivate,
+  observedInRequest,
+  observedOnConnection,
+  wantedOfRequest,
+  type Observed,
+} from './observed.ts'
 import type { ConnectionContext, RequestContext } from './request-context.ts'
 import type { RequestTest } from './request-test.ts'
 
@@ -20,11 +26,23 @@ export interface ConditionAccount {
   readonly observed: Observed
 }
 
-/** What is asked about, and whether values of headers and claims may be shown. */
+/** What is asked about, and whether what a test looks at may be shown. */
 export interface Asked {
   readonly connection: ConnectionContext
   readonly request: RequestContext | null
-  readonly reveal: boolean
+  readonly shows: (test: RequestTest) => boolean
+}
+
+export interface Showing {
+  /** Show values of queries, headers and claims; otherwise only that they are there. */
+  readonly reveal?: boolean
+  /** Of those, what is not shown even then. */
+  readonly hides?: (test: RequestTest) => boolean
+}
+
+export function shownBy({ reveal = false, hides }: Showing): Asked['shows'] {
+  if (!reveal) return (test) => !isPrivate(test)
+  return hides === undefined ? () => true : (test) => !hides(test)
 }
 
 /** The same question `connection-index.ts` answers for all rules at once. */
@@ -61,14 +79,15 @@ export function accountOnConnection(
 }
 
 export function accountOfRequest(at: string, test: RequestTest, asked: Asked): ConditionAccount {
-  const { request, connection, reveal } = asked
-  const { values, notValues } = wantedOfRequest(test, reveal)
+  const { request, connection } = asked
+  const shown = asked.shows(test)
+  const { values, notValues } = wantedOfRequest(test, shown)
   return {
     at,
     field: test.key,
     met: holdsForRequest(test, asked),
     wanted: values,
     unwanted: notValues,
-    observed: request === null ? null : observedInRequest(test, request, connection, reveal),
+    observed: request === null ? null : observedInRequest(test, request, connection, shown),
   }
 }

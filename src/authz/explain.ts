@@ -5,8 +5,8 @@
 import { authorize, bind } from './authorize.ts'
 import type { CompiledPolicy, RuleSets } from './compiled-policy.ts'
 import type { CompiledRule, LostRule } from './compiled-rule.ts'
-import { accountOfRequest, accountOnConnection } from './condition-account.ts'
-import type { Asked, ConditionAccount } from './condition-account.ts'
+import { accountOfRequest, accountOnConnection, shownBy } from './condition-account.ts'
+import type { Asked, ConditionAccount, Showing } from './condition-account.ts'
 import type { Decision } from './decision.ts'
 import { nearestMiss, type NearestMiss } from './nearest-miss.ts'
 import type { ConnectionContext, RequestContext } from './request-context.ts'
@@ -28,17 +28,19 @@ export interface Explanation {
   readonly decision: Decision
   /** The rule that gave the verdict; null when none did. */
   readonly decided: RuleAccount | null
-  /** Every rule considered, in the order the actions are judged. */
+  /** Rules considered, in the order the actions are judged. */
   readonly rules: readonly RuleAccount[]
+  /** Rules considered and not told of, since there are so many. */
+  readonly untold: number
   /** ALLOW rules that say nothing here. */
   readonly lost: readonly LostRule[]
   /** Set when ALLOW policies exist and none matched; null also when none of them has a rule. */
   readonly miss: NearestMiss | null
 }
 
-export interface ExplainOptions {
-  /** Show values of headers and claims; otherwise only that they are there. */
-  readonly reveal?: boolean
+export interface ExplainOptions extends Showing {
+  /** Rules to tell of besides the one that decided. */
+  readonly most?: number
 }
 
 const order = ['custom', 'audit', 'verdict', 'shadowDeny', 'shadowAllow'] as const
@@ -47,13 +49,15 @@ export function explain(
   policy: CompiledPolicy,
   connection: ConnectionContext,
   request: RequestContext | null,
-  { reveal = false }: ExplainOptions = {},
+  options: ExplainOptions = {},
 ): Explanation {
   const decision = authorize(bind(policy, connection), request)
-  const asked: Asked = { connection, request, reveal }
-  const rules = order.flatMap((set) =>
-    policy[set].rules.map((rule) => accountOf(kindOf(set, rule), rule, asked)),
-  )
+  const asked: Asked = { connection, request, shows: shownBy(options) }
+  const { most = Infinity } = options
+  const considered = order.flatMap((set) => policy[set].rules.map((rule) => ({ set, rule })))
+  const rules = considered
+    .filter(({ rule }, at) => at < most || (decision.policy !== null && rule.decision === decision))
+    .map(({ set, rule }) => accountOf(kindOf(set, rule), rule, asked))
   const first = (set: RuleKind): RuleAccount | undefined =>
     rules.find((rule) => rule.set === set && rule.matched)
   const decided = first('deny') ?? first('allow') ?? null
@@ -61,9 +65,9 @@ export function explain(
     decision,
     decided,
     rules,
+    untold: considered.length - rules.length,
     lost: policy.lost,
-    miss:
-      decision.reason === 'no_allow_matched' ? nearestMiss(policy, connection, request, { reveal }) : null,
+    miss: decision.reason === 'no_allow_matched' ? nearestMiss(policy, connection, request, options) : null,
   }
 }
 

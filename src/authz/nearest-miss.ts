@@ -11,8 +11,9 @@ import {
   accountOnConnection,
   holdsForRequest,
   holdsOnConnection,
+  shownBy,
 } from './condition-account.ts'
-import type { Asked, ConditionAccount } from './condition-account.ts'
+import type { Asked, ConditionAccount, Showing } from './condition-account.ts'
 import type { ConnectionContext, RequestContext } from './request-context.ts'
 
 /** The ALLOW rule with most conditions met, and the first that was not. */
@@ -29,9 +30,9 @@ export function nearestMiss(
   policy: CompiledPolicy,
   connection: ConnectionContext,
   request: RequestContext | null,
-  { reveal = false }: { readonly reveal?: boolean } = {},
+  showing: Showing = {},
 ): NearestMiss | null {
-  const asked: Asked = { connection, request, reveal }
+  const asked: Asked = { connection, request, shows: shownBy(showing) }
   const { rules } = policy.verdict
   const end = Math.min(rules.length, policy.firstAllow + mostRules)
   if (end <= policy.firstAllow) return null

@@ -35,15 +35,15 @@ export function observedInRequest(
   test: RequestTest,
   request: RequestContext,
   connection: ConnectionContext,
-  reveal: boolean,
+  shown: boolean,
 ): Observed {
   const found = valuesOf(test, request, connection)
-  return found !== null && !reveal && isPrivate(test) ? found.map(() => redacted) : found
+  return found !== null && !shown ? found.map(() => redacted) : found
 }
 
 /** What a policy wants of a header may be a shared secret; what it wants of a claim is a name. */
-export function wantedOfRequest({ field, written }: RequestTest, reveal: boolean): Values {
-  if (reveal || field !== RequestField.header) return written
+export function wantedOfRequest({ field, written }: RequestTest, shown: boolean): Values {
+  if (shown || field !== RequestField.header) return written
   const hide = (values: readonly string[]): readonly string[] =>
     values.map((value) => (value === '*' ? value : redacted))
   return { values: hide(written.values), notValues: hide(written.notValues) }
@@ -73,8 +73,8 @@ function claimTexts(claim: unknown): Observed {
 const claimText = (claim: unknown): string =>
   typeof claim === 'string' ? claim : `(${claim === null ? 'null' : typeof claim})`
 
-/** Queries, headers and what a token says. */
-function isPrivate({ field }: RequestTest): boolean {
+/** Queries, headers and what a token says: not shown unless asked for. */
+export function isPrivate({ field }: RequestTest): boolean {
   return (
     field === RequestField.header ||
     field === RequestField.target ||

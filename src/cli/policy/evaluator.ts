@@ -5,8 +5,8 @@
  */
 import { audit, authorize, bind, shadow } from '../../authz/authorize.ts'
 import type { CompiledPolicy } from '../../authz/compiled-policy.ts'
-import type { Decision } from '../../authz/decision.ts'
 import type { CustomOutcome } from '../../authz/custom-outcome.ts'
+import { decidingAction } from '../../authz/deciding-action.ts'
 import { nearestMiss } from '../../authz/nearest-miss.ts'
 import { ConnectionContext, RequestContext } from '../../authz/request-context.ts'
 import { denial, localReply, tokenRefusal } from '../../dataplane/http/deny-response.ts'
@@ -193,7 +193,7 @@ function judge(
   const base = head !== null && !allowed ? refused(head, denial(head), reason, path) : null
   const answer: Answer = {
     ...(base ?? { allowed, status: head === null ? null : 200, body: null }),
-    action: actionOf(decision),
+    action: decidingAction(reason),
     policy: decision.policy,
     rule: decision.rule,
     reason,
@@ -223,11 +223,6 @@ function replyTo(head: RequestHead, { rule, outcome }: Consulted): LocalReply | 
 
 const customAnswer = ({ policy, rule }: CustomOutcome, { reason, note }: Consulted) =>
   ({ action: 'CUSTOM', policy, rule, reason, custom: note }) as const
-
-function actionOf({ reason }: Decision): Answer['action'] {
-  if (reason === 'allow_rule') return 'ALLOW'
-  return reason === 'deny_rule' || reason === 'quarantined_policy' ? 'DENY' : null
-}
 
 function unreadable(head: RequestHead, status: number, reason: string): Judged {
   const answer = refused(head, localReply(head, status, reason), 'request_target_refused', null)

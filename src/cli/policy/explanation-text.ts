@@ -4,11 +4,14 @@ import type { Explanation, RuleAccount } from '../../authz/explain.ts'
 import type { NearestMiss } from '../../authz/nearest-miss.ts'
 import type { Answer } from './answer.ts'
 
+/** What is said of the verdict. */
+export type Told = Pick<Answer, 'allowed' | 'status' | 'reason' | 'path' | 'action' | 'custom'>
+
 /** `explanation` is null where the engine was not asked. */
-export function explanationText(answer: Answer, explanation: Explanation | null): string {
+export function explanationText(answer: Told, explanation: Explanation | null): string {
   const lines = [verdict(answer)]
   if (explanation === null) return `${lines.join('\n')}\n`
-  const { rules, lost } = explanation
+  const { rules, lost, untold } = explanation
   // CUSTOM comes first: where it refuses, the others are not asked.
   const consulted = rules.find(({ set, matched }) => set === 'custom' && matched) ?? null
   const decided = answer.action === 'CUSTOM' ? consulted : explanation.decided
@@ -25,10 +28,11 @@ export function explanationText(answer: Answer, explanation: Explanation | null)
   }
   for (const { policy, rule, keys } of lost)
     lines.push(`  says nothing here: ALLOW ${policy} rule ${rule} (${keys.join(', ')})`)
+  if (untold > 0) lines.push(`  and ${untold} rules more`)
   return `${lines.join('\n')}\n`
 }
 
-function verdict({ allowed, status, reason, path }: Answer): string {
+function verdict({ allowed, status, reason, path }: Told): string {
   const known = reason === 'custom_not_asked' ? 'UNDECIDED' : 'REFUSED'
   const said = [allowed ? 'ALLOWED' : known, reason]
   if (!allowed && status !== null) said.push(`status ${status}`)
