@@ -76,6 +76,21 @@ test('every key of the access log is documented, and every documented key is wri
   assert.deepEqual([missing(written, documented), missing(documented, written)], [[], []])
 })
 
+test('every key of the decision log is documented, and every documented key is written', () => {
+  const schema = /export interface DecisionLine \{\n([\s\S]*?)\n\}/.exec(
+    read('src/telemetry/decision-line.ts'),
+  )
+  const written = new Set(
+    [...(schema?.[1] ?? '').matchAll(/^ {2}readonly (\w+):/gm)].map(([, key = '']) => key),
+  )
+  assert.ok(written.size > 25, `only ${written.size} keys found in the source`)
+  const section = /## Schema[^\n]*\n([\s\S]*?)\n## /.exec(read('docs/decision-log.md'))?.[1] ?? ''
+  const documented = new Set(
+    [...section.matchAll(/^\| (`[^|]+) \|/gm)].flatMap((found) => [...quoted(found[1] ?? '')]),
+  )
+  assert.deepEqual([missing(written, documented), missing(documented, written)], [[], []])
+})
+
 test('every response flag is documented with its fault, status and meaning', () => {
   for (const [flag, { fault, status, meaning }] of Object.entries(responseFlags)) {
     const row = `| \`${flag}\` | ${fault} | ${status === 0 ? 'none' : status} | ${meaning} |`

@@ -13,6 +13,8 @@ export class AdminError extends MeshError<'ERR_ADMIN_BIND'> {}
 export interface Page {
   readonly contentType: string
   readonly body: string
+  /** 200 when not given. */
+  readonly status?: number
 }
 
 /** GET pages by path; what each shows is made when asked. */
@@ -58,8 +60,8 @@ export function startAdmin(
     if (url.pathname === '/ready') return answerReady(response, readiness)
     const page = pages[url.pathname]
     if (page !== undefined) {
-      const { contentType, body } = await page(url.searchParams)
-      return answer(response, 200, body, { 'content-type': contentType })
+      const { contentType, body, status = 200 } = await page(url.searchParams)
+      return answer(response, status, body, { 'content-type': contentType })
     }
     const known = ['/ready', ...Object.keys(pages), ...Object.keys(posts).map((path) => `${path} (POST)`)]
     answer(response, url.pathname === '/' || url.pathname === '/help' ? 200 : 404, `${known.join('\n')}\n`)

@@ -59,6 +59,20 @@ export function numberOption(name: string, text: string, least: number, most: nu
   return value
 }
 
+/** A part of one, 0 to 1: `0.01`, or `1%`. */
+export function shareOption(name: string, text: string): number {
+  const found = /^(\d{1,3}(?:\.\d{1,9})?|\.\d{1,9})(%?)$/.exec(text)
+  const value = found === null ? Number.NaN : Number(found[1]) / (found[2] === '%' ? 100 : 1)
+  if (!(value >= 0 && value <= 1)) {
+    throw new BootstrapError(
+      'ERR_BOOTSTRAP_NUMBER',
+      `${name} ${shown(text)} is no share from 0 to 1`,
+      'write it like 0.01 or 1%',
+    )
+  }
+  return value
+}
+
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** `500ms`, `45s`, `10m`, `24h`, `90d`; milliseconds. */

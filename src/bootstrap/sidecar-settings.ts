@@ -20,6 +20,7 @@ import {
   durationOption,
   mappingOption,
   numberOption,
+  shareOption,
   targetOption,
 } from './parse-option.ts'
 import { inboundSource, ports } from './ports.ts'
@@ -45,6 +46,10 @@ export interface SidecarFlags {
   readonly status?: string
   readonly concurrency?: string
   readonly accessLog?: string
+  readonly decisionLog?: string
+  readonly decisionLogSample?: string
+  readonly decisionLogKey?: string
+  readonly decisionLogShowValues?: boolean
   readonly logLevel?: string
   readonly drain?: string
   readonly maxConnections?: string
@@ -82,6 +87,10 @@ export interface SidecarSettings {
   readonly concurrency: number
   /** `-` standard output, `off`, or a file. */
   readonly accessLog: string
+  /** The same for decision lines. */
+  readonly decisionLog: string
+  /** File of the key that makes digests of values in them; null = none. The key itself is no setting. */
+  readonly decisionKeyFile: string | null
   readonly logLevel: LogLevel
   readonly drainMs: number
   /** File of the roots that key servers must chain to; null = the machine's. */
@@ -129,6 +138,8 @@ export function sidecarSettings(
     status,
     concurrency: concurrency(flags.concurrency ?? '1'),
     accessLog: flags.accessLog ?? '-',
+    decisionLog: flags.decisionLog ?? 'off',
+    decisionKeyFile: flags.decisionLogKey ?? null,
     logLevel: choiceOption('--log-level', flags.logLevel ?? 'info', [
       'debug',
       'info',
@@ -181,6 +192,11 @@ function dataplane(
     maxHandshakes: 256,
     sliceMs: 1,
     accessLog: (flags.accessLog ?? '-') !== 'off',
+    decisions: {
+      log: (flags.decisionLog ?? 'off') !== 'off',
+      sampleRate: shareOption('--decision-log-sample', flags.decisionLogSample ?? '0.01'),
+      showValues: flags.decisionLogShowValues === true,
+    },
     serverHeader: { inbound: 'istio-envoy', outbound: 'envoy' },
   }
 }

@@ -16,6 +16,8 @@ import type { Logger } from '../telemetry/logger.ts'
 import { Readiness } from '../admin/readiness.ts'
 import { keyServerRoots } from './key-server-roots.ts'
 import { openAccessLogSink } from './access-log-sink.ts'
+import { readDecisionKey } from './decision-key.ts'
+import { openDecisionLogSink } from './decision-log-sink.ts'
 import { reportConfiguration } from './report-configuration.ts'
 import { settleMemory } from './settle-memory.ts'
 import { shutdownAsked } from './shutdown.ts'
@@ -54,18 +56,28 @@ async function runProxy(settings: SidecarSettings, log: Logger, closer: Closer):
   let keys: RemoteKeySets | null = null
   const jwksCa = await keyServerRoots(settings.jwksCaFile)
   const accessLog = closer.own(await openAccessLogSink(settings.accessLog, log))
+  const { decisionKeyFile } = settings
+  const decisionKey = decisionKeyFile === null ? null : await readDecisionKey(decisionKeyFile)
+  const decisionLog = closer.own(await openDecisionLogSink(settings.decisionLog, { clock: systemClock, log }))
   const workers = closer.own(
-    await WorkerPool.start(settings.concurrency, settings.dataplane, systemClock, {
-      onListening: (direction, address) =>
-        log.info(`${direction} listens on ${address.address}:${address.port}`),
-      onApplied: (generation) => {
-        log.debug('configuration in force', { generation })
-        if (generation > 0) readiness.met('configuration')
+    await WorkerPool.start(
+      settings.concurrency,
+      settings.dataplane,
+      systemClock,
+      {
+        onListening: (direction, address) =>
+          log.info(`${direction} listens on ${address.address}:${address.port}`),
+        onApplied: (generation) => {
+          log.debug('configuration in force', { generation })
+          if (generation > 0) readiness.met('configuration')
+        },
+        onAccessLog: (lines, written) => accessLog.write(lines, written),
+        onDecisions: (lines, count, taken) => decisionLog.write(lines, count, taken),
+        onRefetchKeys: (source) => keys?.refetch(source),
+        onNotice: (level, message) => log[level](message),
       },
-      onAccessLog: (lines, written) => accessLog.write(lines, written),
-      onRefetchKeys: (source) => keys?.refetch(source),
-      onNotice: (level, message) => log[level](message),
-    }),
+      decisionKey,
+    ),
   )
   readiness.met('listeners')
 
@@ -102,6 +114,8 @@ async function runProxy(settings: SidecarSettings, log: Logger, closer: Closer):
     config,
     secrets,
     accessLog,
+    decisionLog,
+    keys: () => keys?.sets.value ?? {},
     quit: () => {
       ending.quick = true
       quit.resolve()

@@ -10,7 +10,10 @@ import type { ConfigSource } from '../discovery/config-source.ts'
 import type { SecretSet } from '../identity/svid.ts'
 import { systemClock } from '../lifecycle/clock.ts'
 import type { Latest } from '../lifecycle/latest.ts'
+import type { KeySets } from '../jwt/key-source.ts'
 import type { AccessLogSink } from './access-log-sink.ts'
+import type { DecisionLogSink } from './decision-log-sink.ts'
+import { explainPage } from './explain-page.ts'
 import type { SidecarMetrics } from './sidecar-metrics.ts'
 
 export interface SidecarViews {
@@ -20,6 +23,9 @@ export interface SidecarViews {
   readonly config: ConfigSource
   readonly secrets: Latest<SecretSet>
   readonly accessLog: AccessLogSink
+  readonly decisionLog: DecisionLogSink
+  /** What was fetched of issuers' keys. */
+  readonly keys: () => KeySets
   readonly quit: () => void
   readonly drain: () => void
 }
@@ -37,6 +43,7 @@ export async function serveAdmin(views: SidecarViews): Promise<{ close(): Promis
     '/certs': () => json(certificates(secrets.value)),
     '/clusters': async () =>
       json((await workers.ask('clusters')).map((clusters, thread) => ({ thread, clusters }))),
+    '/explain': (query: URLSearchParams) => explainPage(query, workers, settings.dataplane.decisions),
     '/config_status': () =>
       json({
         ...config.status(),

@@ -7,7 +7,10 @@ import { Prometheus } from '../telemetry/prometheus.ts'
 import type { WorkerPool } from '../dataplane/worker-pool.ts'
 import type { ConfigSource } from '../discovery/config-source.ts'
 import type { Latest } from '../lifecycle/latest.ts'
+import type { KeySets } from '../jwt/key-source.ts'
 import type { AccessLogSink } from './access-log-sink.ts'
+import type { DecisionLogSink } from './decision-log-sink.ts'
+import { keySetRows, type KeySetRow } from './key-set-metrics.ts'
 import { version } from './version.ts'
 
 export interface MetricSources {
@@ -15,6 +18,8 @@ export interface MetricSources {
   readonly config: ConfigSource
   readonly secrets: Latest<SecretSet>
   readonly accessLog: AccessLogSink
+  readonly decisionLog: DecisionLogSink
+  readonly keys: () => KeySets
 }
 
 export interface SidecarMetrics {
@@ -22,7 +27,8 @@ export interface SidecarMetrics {
   readonly render: () => Promise<string>
 }
 
-export function sidecarMetrics({ workers, config, secrets, accessLog }: MetricSources): SidecarMetrics {
+export function sidecarMetrics(sources: MetricSources): SidecarMetrics {
+  const { workers, config, secrets, accessLog, decisionLog } = sources
   const prometheus = new Prometheus(version)
   let threads: ThreadMetrics[] = []
   const sum = (read: (thread: ThreadMetrics) => number): number =>
@@ -90,6 +96,57 @@ export function sidecarMetrics({ workers, config, secrets, accessLog }: MetricSo
     read: () => one(accessLog.dropped),
   })
   counter({
+    name: 'sallyport_policy_verdicts_total',
+    help: 'Verdicts on inbound requests and opaque connections, by the policy that gave them',
+    read: () =>
+      summed(
+        threads.flatMap(({ verdicts }) => verdicts),
+        ({ verdict, reason, policy }) => ({ verdict, reason, policy }),
+      ),
+  })
+  counter({
+    name: 'sallyport_policy_shadow_verdicts_total',
+    help: 'What dry-run policies would have said, by action and the policy that matched',
+    read: () =>
+      summed(
+        threads.flatMap(({ shadows }) => shadows),
+        ({ action, result, policy }) => ({ action, result, policy }),
+      ),
+  })
+  counter({
+    name: 'sallyport_decision_log_written_total',
+    help: 'Decision log lines written',
+    read: () => one(decisionLog.written),
+  })
+  counter({
+    name: 'sallyport_decision_log_dropped_total',
+    help: 'Decision log lines lost to a slow or failing writer',
+    read: () => one(decisionLog.dropped + sum(({ droppedDecisions }) => droppedDecisions)),
+  })
+  const keySets = (): KeySetRow[] =>
+    keySetRows(config.snapshots.value?.requestAuthentications ?? [], sources.keys())
+  gauge({
+    name: 'sallyport_jwks_keys',
+    help: 'Usable keys of an issuer',
+    read: () => keySets().map(({ labels, keys }) => ({ labels, value: keys })),
+  })
+  gauge({
+    name: 'sallyport_jwks_last_success_timestamp_seconds',
+    help: 'When the keys of an issuer were last fetched',
+    read: () =>
+      keySets().flatMap(({ labels, lastSuccess }) =>
+        lastSuccess === null ? [] : [{ labels, value: lastSuccess }],
+      ),
+  })
+  counter({
+    name: 'sallyport_jwks_fetch_failures_total',
+    help: 'Attempts to fetch the keys of an issuer that failed',
+    read: () =>
+      keySets().flatMap(({ labels, failures }) =>
+        labels.source === 'inline' ? [] : [{ labels, value: failures }],
+      ),
+  })
+  counter({
     name: 'sallyport_worker_replaced_total',
     help: 'Data threads that died and were replaced',
     read: () => one(workers.replaced),
@@ -106,6 +163,22 @@ export function sidecarMetrics({ workers, config, secrets, accessLog }: MetricSo
       return prometheus.render(threads.map(({ series }) => series))
     },
   }
+}
+
+/** Cells of several threads under equal labels, added up. */
+function summed<T extends { readonly count: number }>(
+  cells: readonly T[],
+  labelsOf: (cell: T) => Record<string, string>,
+): { labels: Record<string, string>; value: number }[] {
+  const total = new Map<string, { labels: Record<string, string>; value: number }>()
+  for (const cell of cells) {
+    const labels = labelsOf(cell)
+    const key = JSON.stringify(labels)
+    const known = total.get(key)
+    if (known === undefined) total.set(key, { labels, value: cell.count })
+    else known.value += cell.count
+  }
+  return [...total.values()]
 }
 
 function refusals(threads: readonly ThreadMetrics[]): { labels: { reason: string }; value: number }[] {

@@ -102,6 +102,17 @@ function traffic(command: Command): Command {
     .option('--status <address>', 'readiness, GET /healthz/ready (default 0.0.0.0:15021)')
     .option('--concurrency <n>', 'data threads; 0 = one per core', '1')
     .option('--access-log <where>', '- for standard output, a file, or off', '-')
+    .option('--decision-log <where>', 'verdicts as JSON lines: - for standard output, a file, or off', 'off')
+    .option(
+      '--decision-log-sample <share>',
+      'share of allowed decisions that are recorded, 0.01 or 1%; refusals all are',
+      '0.01',
+    )
+    .option(
+      '--decision-log-key <file>',
+      'secret of 32 bytes or more, mode 0600: values of headers and claims become keyed digests instead of being left out',
+    )
+    .option('--decision-log-show-values', 'tell these values as they are; tokens and cookies never', false)
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .option('--drain <duration>', 'grace for inbound requests at the end', '45s')
     .option('--max-connections <n>', 'connections a thread holds per listener', '10000')

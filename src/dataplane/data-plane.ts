@@ -11,6 +11,7 @@ import type { TlsContexts } from '../tls/tls-contexts.ts'
 import type { AccessRecord } from '../telemetry/access-record.ts'
 import type { TrafficMetrics } from '../telemetry/traffic-metrics.ts'
 import type { ConnectionTable } from './connection-table.ts'
+import type { DecisionJournal } from './decisions/decision-journal.ts'
 import type { DataplaneSettings } from './dataplane-settings.ts'
 import type { OpaqueSession } from './opaque-session.ts'
 import type { OriginalDestination } from './local-address.ts'
@@ -54,6 +55,8 @@ export interface DataPlane {
   draining: boolean
   /** False when nobody reads records: then none is made of a request. */
   readonly recording: boolean
+  /** Where verdicts are counted and some of them recorded. */
+  readonly journal: DecisionJournal
   /** The one access record of a request or opaque connection. */
   readonly finished: (record: AccessRecord) => void
   /** A bug showed itself: said aloud, the rest goes on. */

@@ -3,7 +3,9 @@
  * TLS contexts, and live connections are left alone but for those whose verdict flipped.
  */
 import { AccessLog } from '../telemetry/access-log.ts'
+import { DecisionLog } from '../telemetry/decision-log.ts'
 import { TrafficMetrics } from '../telemetry/traffic-metrics.ts'
+import { ValueVeil } from '../telemetry/value-veil.ts'
 import { TlsContexts } from '../tls/tls-contexts.ts'
 import type { SocketAddress } from '../address/socket-address.ts'
 import type { SecretSet } from '../identity/svid.ts'
@@ -16,6 +18,7 @@ import { authorizerTrust } from './authorizer-trust.ts'
 import { ConnectionTable } from './connection-table.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { DataplaneSettings } from './dataplane-settings.ts'
+import { DecisionJournal } from './decisions/decision-journal.ts'
 import { acceptInbound } from './inbound/accept.ts'
 import { Listener } from './listener.ts'
 import { localAddress } from './local-address.ts'
@@ -39,13 +42,20 @@ export class DataThread {
   readonly #plane: DataPlane
   readonly #tell: Tell
   readonly #accessLog: AccessLog | null
+  readonly #decisionLog: DecisionLog | null
   readonly #listeners: Listener[] = []
   readonly #succession: Succession
   #idleCheck: Timer | null = null
 
-  private constructor(plane: DataPlane, accessLog: AccessLog | null, tell: Tell) {
+  private constructor(
+    plane: DataPlane,
+    accessLog: AccessLog | null,
+    decisionLog: DecisionLog | null,
+    tell: Tell,
+  ) {
     this.#plane = plane
     this.#accessLog = accessLog
+    this.#decisionLog = decisionLog
     this.#tell = tell
     this.#succession = new Succession(plane, tell)
   }
@@ -62,8 +72,20 @@ export class DataThread {
           sink: (lines) => tell({ type: 'access-log', lines }, [lines.buffer]),
         })
       : null
-    const plane = await makePlane(settings, clock, accessLog, tell)
-    const thread = new DataThread(plane, accessLog, tell)
+    const decisionLog = settings.decisions.log
+      ? new DecisionLog({
+          clock,
+          flushMs: accessLogFlushMs,
+          batchBytes: 64 * 1024,
+          mostWaiting: 4 * 1024 * 1024,
+          sink: (lines, count) => tell({ type: 'decisions', lines, count }, [lines.buffer]),
+        })
+      : null
+    const { sampleRate, showValues } = settings.decisions
+    const veil = new ValueVeil(showValues, init.decisionKey)
+    const journal = new DecisionJournal({ clock, random: Math.random, veil, log: decisionLog }, sampleRate)
+    const plane = await makePlane(settings, clock, accessLog, journal, tell)
+    const thread = new DataThread(plane, accessLog, decisionLog, tell)
     await thread.#listen(settings)
     thread.#idleCheck = clock.every(settings.deadlines.tcpIdleMs, () => {
       for (const session of [...plane.sessions]) session.checkIdle()
@@ -92,8 +114,16 @@ export class DataThread {
         this.#tell({
           type: 'answer',
           id: message.id,
-          answer: threadReport(message.question, this.#plane, this.#listeners),
+          answer: threadReport(
+            message.question,
+            this.#plane,
+            this.#listeners,
+            this.#decisionLog?.dropped ?? 0,
+          ),
         })
+        break
+      case 'decisions-taken':
+        this.#decisionLog?.taken(message.bytes)
         break
       case 'close':
         void this.#close()
@@ -117,7 +147,7 @@ export class DataThread {
     if (direction === 'inbound') this.#plane.draining = true
     table.drain(direction)
     await table.empty(direction)
-    this.#accessLog?.flush()
+    this.#flush()
     this.#tell({ type: 'drained', direction })
   }
 
@@ -135,8 +165,13 @@ export class DataThread {
     const { table } = this.#plane
     await Promise.all([table.empty('inbound'), table.empty('outbound'), authorizersClosed])
     await new Promise((resolve) => setImmediate(resolve))
-    this.#accessLog?.flush()
+    this.#flush()
     this.#tell({ type: 'closed' })
+  }
+
+  #flush(): void {
+    this.#accessLog?.flush()
+    this.#decisionLog?.flush()
   }
 
   async #listen(settings: DataplaneSettings): Promise<void> {
@@ -180,6 +215,7 @@ async function makePlane(
   settings: DataplaneSettings,
   clock: Clock,
   accessLog: AccessLog | null,
+  journal: DecisionJournal,
   tell: Tell,
 ): Promise<DataPlane> {
   const wheel = new TimerWheel(clock)
@@ -222,6 +258,7 @@ async function makePlane(
     handshakes: 0,
     world: null,
     draining: false,
+    journal,
     recording: accessLog !== null,
     finished: accessLog === null ? () => undefined : (record) => accessLog.write(record),
     fault: (error) =>

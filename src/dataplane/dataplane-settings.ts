@@ -33,6 +33,15 @@ export const defaultDeadlines: Deadlines = {
   upstreamIdleMs: 60_000,
 }
 
+export interface DecisionSettings {
+  /** Whether anybody reads decision lines. */
+  readonly log: boolean
+  /** Share of allowed decisions that are recorded, 0 to 1; refusals all are. */
+  readonly sampleRate: number
+  /** Values of headers, claims and queries are told as they are, those of tokens and cookies never. */
+  readonly showValues: boolean
+}
+
 export interface DataplaneSettings {
   /** `REDIRECT`: original destinations come from the kernel; `NONE`: explicit listeners and explicit proxy. */
   readonly interception: 'REDIRECT' | 'NONE'
@@ -56,5 +65,6 @@ export interface DataplaneSettings {
   readonly sliceMs: number
   /** Where access log lines go is the main thread's business; workers only need to know whether to write them. */
   readonly accessLog: boolean
+  readonly decisions: DecisionSettings
   readonly serverHeader: { readonly inbound: string; readonly outbound: string }
 }

@@ -9,6 +9,7 @@ import { AccessRecord } from '../telemetry/access-record.ts'
 import { Connection } from './connection.ts'
 import type { Direction } from './connection.ts'
 import type { DataPlane } from './data-plane.ts'
+import { JudgedConnection } from './decisions/judged.ts'
 import { ownPrincipal } from './own-principal.ts'
 import { judgeDestination } from './loop-guard.ts'
 import { localAddress } from './local-address.ts'
@@ -64,6 +65,8 @@ export function refuseConnection(
   record.upstreamTransportFailureReason = detail
   record.decision = reason
   record.durationMs = plane.clock.now() - connection.openedAt
+  if (reason === 'plaintext_refused' && plane.world !== null)
+    plane.journal.refused(reason, new JudgedConnection(connection), null, plane.world)
   connection.cut(true)
   plane.finished(record)
 }

@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { ProviderCounters } from '../ext-authz/provider.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { Listener } from './listener.ts'
-import type { ThreadMetrics } from './worker-protocol.ts'
+import type { Question, ThreadMetrics } from './worker-protocol.ts'
 
 /** What `/clusters` shows of one endpoint. */
 export interface EndpointReport {
@@ -19,14 +19,23 @@ const delay = monitorEventLoopDelay({ resolution: 100 })
 delay.enable()
 
 export function threadReport(
-  question: 'metrics' | 'clusters',
+  question: Question,
   plane: DataPlane,
   listeners: readonly Listener[],
+  droppedDecisions: number,
 ): unknown {
-  return question === 'metrics' ? metrics(plane, listeners) : clusters(plane)
+  if (typeof question === 'object') return plane.journal.recent.explain(question.explain)
+  switch (question) {
+    case 'metrics':
+      return metrics(plane, listeners, droppedDecisions)
+    case 'clusters':
+      return clusters(plane)
+    case 'decisions':
+      return plane.journal.recent.list()
+  }
 }
 
-function metrics(plane: DataPlane, listeners: readonly Listener[]): ThreadMetrics {
+function metrics(plane: DataPlane, listeners: readonly Listener[], droppedDecisions: number): ThreadMetrics {
   const dropped = listeners.reduce((sum, listener) => sum + listener.dropped, 0)
   const loopDelayP99Ms = delay.percentile(99) / 1e6
   delay.reset()
@@ -41,6 +50,8 @@ function metrics(plane: DataPlane, listeners: readonly Listener[]): ThreadMetric
     overflowedSeries: plane.metrics.overflowed,
     generation: plane.world?.generation ?? 0,
     authorizers: authorizers(plane),
+    ...plane.journal.counts.collect(),
+    droppedDecisions,
     pools: { application: plane.applicationPool.counts(), mesh: plane.meshPool.counts() },
     loopDelayP99Ms,
     heapUsedBytes: process.memoryUsage().heapUsed,

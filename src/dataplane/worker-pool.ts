@@ -12,7 +12,7 @@ import type { Clock } from '../lifecycle/clock.ts'
 import type { DataplaneSettings } from './dataplane-settings.ts'
 import { packSnapshot } from './packed-snapshot.ts'
 import type { PackedSnapshot } from './packed-snapshot.ts'
-import type { FromWorker, ToWorker, WorkerInit } from './worker-protocol.ts'
+import type { FromWorker, Question, ToWorker, WorkerInit } from './worker-protocol.ts'
 
 export class WorkerError extends MeshError<'ERR_WORKER_START'> {}
 
@@ -21,6 +21,8 @@ export interface WorkerPoolEvents {
   onApplied(generation: number): void
   /** `written` once the bytes are needed no more. */
   onAccessLog(lines: Uint8Array, written: () => void): void
+  /** `taken` is called once these lines are written or lost: the thread sends no more than it is owed answers for. */
+  onDecisions(lines: Uint8Array, count: number, taken: () => void): void
   /** A data thread wants an issuer's keys fetched anew. */
   onRefetchKeys(source: string): void
   onNotice(level: 'info' | 'warn', message: string): void
@@ -39,6 +41,7 @@ export class WorkerPool {
   readonly #settings: DataplaneSettings
   readonly #events: WorkerPoolEvents
   readonly #clock: Clock
+  readonly #decisionKey: Uint8Array | null
   readonly #members: Member[] = []
   readonly #answers = new Map<number, (answer: unknown) => void>()
   /** Told of each thread that has drained a direction, or died (null). */
@@ -51,7 +54,13 @@ export class WorkerPool {
   /** Workers that died and were replaced. */
   replaced = 0
 
-  private constructor(settings: DataplaneSettings, clock: Clock, events: WorkerPoolEvents) {
+  private constructor(
+    settings: DataplaneSettings,
+    clock: Clock,
+    events: WorkerPoolEvents,
+    decisionKey: Uint8Array | null,
+  ) {
+    this.#decisionKey = decisionKey
     this.#settings = settings
     this.#clock = clock
     this.#events = events
@@ -63,8 +72,10 @@ export class WorkerPool {
     settings: DataplaneSettings,
     clock: Clock,
     events: WorkerPoolEvents,
+    /** For digests in decision records. */
+    decisionKey: Uint8Array | null = null,
   ): Promise<WorkerPool> {
-    const pool = new WorkerPool(settings, clock, events)
+    const pool = new WorkerPool(settings, clock, events, decisionKey)
     try {
       await Promise.all(Array.from({ length: count }, (_, index) => pool.#spawn(index)))
     } catch (error) {
@@ -96,7 +107,7 @@ export class WorkerPool {
   }
 
   /** One answer a worker; a worker that does not answer within `deadlineMs` is left out. */
-  ask(question: 'metrics' | 'clusters', deadlineMs = 1000): Promise<unknown[]> {
+  ask(question: Question, deadlineMs = 1000): Promise<unknown[]> {
     return Promise.all(this.#members.map((member) => this.#askOne(member, question, deadlineMs))).then(
       (answers) => answers.filter((answer) => answer !== null),
     )
@@ -142,7 +153,7 @@ export class WorkerPool {
     for (const member of this.#members) member.worker.postMessage(message)
   }
 
-  #askOne(member: Member, question: 'metrics' | 'clusters', deadlineMs: number): Promise<unknown> {
+  #askOne(member: Member, question: Question, deadlineMs: number): Promise<unknown> {
     const id = this.#nextQuestion++
     return new Promise((resolve) => {
       const timer = this.#clock.after(deadlineMs, () => settle(null))
@@ -157,7 +168,7 @@ export class WorkerPool {
   }
 
   #spawn(index: number, replacement = false): Promise<void> {
-    const init: WorkerInit = { index, settings: this.#settings }
+    const init: WorkerInit = { index, settings: this.#settings, decisionKey: this.#decisionKey }
     // Sources run as .ts, the built package as .js: a worker starts from whichever this file is.
     const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js'
     const worker = new Worker(new URL(file, import.meta.url), { workerData: init, name: `data-${index}` })
@@ -231,6 +242,13 @@ export class WorkerPool {
       case 'access-log':
         this.#log(member, message.lines)
         break
+      case 'decisions': {
+        const bytes = message.lines.byteLength
+        this.#events.onDecisions(message.lines, message.count, () =>
+          member.worker.postMessage({ type: 'decisions-taken', bytes } satisfies ToWorker),
+        )
+        break
+      }
       case 'notice':
         this.#events.onNotice(message.level, message.message)
         break

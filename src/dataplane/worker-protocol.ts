@@ -4,13 +4,20 @@ import type { ProviderCounters } from '../ext-authz/provider.ts'
 import type { KeySets } from '../jwt/key-source.ts'
 import type { SecretSet } from '../identity/svid.ts'
 import type { SeriesCounts } from '../telemetry/traffic-metrics.ts'
+import type { ShadowCell, VerdictCell } from '../telemetry/verdict-counts.ts'
 import type { DataplaneSettings } from './dataplane-settings.ts'
 import type { PackedSnapshot } from './packed-snapshot.ts'
+import type { DecisionName } from './decisions/recent-decisions.ts'
 
 export interface WorkerInit {
   readonly index: number
   readonly settings: DataplaneSettings
+  /** Makes digests of the values in decision records; a secret, so no part of the settings. null = no digests. */
+  readonly decisionKey: Uint8Array | null
 }
+
+/** A decision may be asked for, or the list of those that are remembered. */
+export type Question = 'metrics' | 'clusters' | 'decisions' | { readonly explain: DecisionName }
 
 export type ToWorker =
   | { readonly type: 'snapshot'; readonly snapshot: PackedSnapshot }
@@ -21,7 +28,9 @@ export type ToWorker =
   | { readonly type: 'drain'; readonly direction: 'inbound' | 'outbound' }
   /** Access log lines have been written, or dropped: their buffer can be filled again. */
   | { readonly type: 'written'; readonly buffer: ArrayBuffer }
-  | { readonly type: 'ask'; readonly id: number; readonly question: 'metrics' | 'clusters' }
+  | { readonly type: 'ask'; readonly id: number; readonly question: Question }
+  /** So many bytes of decision lines are written or lost. */
+  | { readonly type: 'decisions-taken'; readonly bytes: number }
   | { readonly type: 'close' }
 
 export type FromWorker =
@@ -36,6 +45,8 @@ export type FromWorker =
   | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
   /** Whole access log lines, UTF-8, newline-terminated, batched; the buffer is transferred. */
   | { readonly type: 'access-log'; readonly lines: Uint8Array<ArrayBuffer> }
+  /** The same of the decision log; every batch is answered by `decisions-taken`. */
+  | { readonly type: 'decisions'; readonly lines: Uint8Array<ArrayBuffer>; readonly count: number }
   | { readonly type: 'notice'; readonly level: 'info' | 'warn'; readonly message: string }
   | { readonly type: 'failed'; readonly line: string }
   | { readonly type: 'drained'; readonly direction: 'inbound' | 'outbound' }
@@ -53,6 +64,10 @@ export interface ThreadMetrics {
   readonly overflowedSeries: number
   readonly generation: number
   readonly authorizers: Readonly<Record<string, ProviderCounters>>
+  readonly verdicts: readonly VerdictCell[]
+  readonly shadows: readonly ShadowCell[]
+  /** Decision lines that found no room on their way out of the thread. */
+  readonly droppedDecisions: number
   readonly pools: Readonly<
     Record<'application' | 'mesh', { readonly open: number; readonly idle: number; readonly pending: number }>
   >

@@ -50,6 +50,8 @@ export interface KeySetState {
   readonly fault: KeyFault
   /** Why the last attempt failed, for operators; null when it did not. */
   readonly error: string | null
+  /** Attempts that failed since the source was first named. */
+  readonly failures: number
 }
 
 /** By source key. A source that is not in it has not been tried to the end yet. */

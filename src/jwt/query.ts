@@ -28,6 +28,16 @@ export function withoutParameters(target: string, names: readonly string[]): str
   return kept.length === 0 ? path : `${path}?${kept.join('&')}`
 }
 
+/** The query (from its `?` on) with what stands behind these parameters replaced. */
+export function withVeiledParameters(query: string, names: readonly string[], veil: string): string {
+  const kept: string[] = []
+  for (const { start, equals, end } of pairs(query)) {
+    const name = query.slice(start, equals)
+    kept.push(equals < end && names.includes(decode(name)) ? `${name}=${veil}` : query.slice(start, end))
+  }
+  return `?${kept.join('&')}`
+}
+
 interface Pair {
   readonly start: number
   /** Where the `=` is, or `end` when there is none. */

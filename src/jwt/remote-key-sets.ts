@@ -121,6 +121,7 @@ export class RemoteKeySets {
         checkedAt: now,
         fault: 'Jwks remote fetch is failed',
         error: null,
+        failures: before?.failures ?? 0,
       }
       if (before === null || before.error !== null) this.#deps.log.info('key set fetched', fields)
       else if (before.jwks !== fetched.jwks) this.#deps.log.info('key set changed', fields)
@@ -133,6 +134,7 @@ export class RemoteKeySets {
       checkedAt: now,
       fault,
       error,
+      failures: (before?.failures ?? 0) + 1,
     }
     // Once for every new reason: a provider that is away for a day is not a thousand lines.
     if (before?.error !== error) {

@@ -22,6 +22,7 @@ class Events implements WorkerPoolEvents {
   readonly ports: { direction: string; port: number }[] = []
   readonly notices: string[] = []
   log = ''
+  decisions = ''
   generation = 0
   #changed: (() => void)[] = []
 
@@ -38,6 +39,11 @@ class Events implements WorkerPoolEvents {
   }
   onAccessLog(lines: Uint8Array): void {
     this.log += Buffer.from(lines).toString()
+    this.#wake()
+  }
+  onDecisions(lines: Uint8Array, _count: number, taken: () => void): void {
+    this.decisions += Buffer.from(lines).toString()
+    taken()
     this.#wake()
   }
   onNotice(_level: string, message: string): void {

@@ -6,7 +6,9 @@ import assert from 'node:assert/strict'
 import { accessLogFlushMs, DataThread } from '../../src/dataplane/data-thread.ts'
 import { defaultDeadlines } from '../../src/dataplane/dataplane-settings.ts'
 import type { DataplaneSettings, Deadlines } from '../../src/dataplane/dataplane-settings.ts'
-import type { FromWorker, ThreadMetrics } from '../../src/dataplane/worker-protocol.ts'
+import type { FromWorker, Question, ThreadMetrics } from '../../src/dataplane/worker-protocol.ts'
+import type { DecisionName, ExplainedDecision } from '../../src/dataplane/decisions/recent-decisions.ts'
+import type { DecisionLine } from '../../src/telemetry/decision-line.ts'
 import type { EndpointReport } from '../../src/dataplane/thread-report.ts'
 import { packSnapshot } from '../../src/dataplane/packed-snapshot.ts'
 import { partHashes } from '../../src/discovery/build-snapshot.ts'
@@ -38,6 +40,7 @@ export interface HarnessOptions {
   readonly outbound?: boolean
   readonly deadlines?: Partial<Deadlines>
   readonly settings?: Partial<DataplaneSettings>
+  readonly decisionKey?: Uint8Array
 }
 
 export type AccessLine = Record<string, string | number | null>
@@ -77,6 +80,12 @@ export class Harness {
   readonly told: FromWorker[] = []
   readonly #lines: AccessLine[] = []
   readonly #waiting: ((line: AccessLine) => void)[] = []
+  /** Lines of the decision log that nobody asked for, in order. */
+  readonly decisions: DecisionLine[] = []
+  /** A writer that takes nothing. */
+  holdDecisions = false
+  #untaken = 0
+  readonly #decisionsWanted: (() => void)[] = []
   #thread: DataThread | null = null
   #generation = 0
   #question = 0
@@ -88,8 +97,10 @@ export class Harness {
   static async start(options: HarnessOptions = {}): Promise<Harness> {
     const harness = new Harness(new HarnessClock())
     const settings = harnessSettings(options)
-    harness.#thread = await DataThread.start({ index: 0, settings }, harness.clock, (message) =>
-      harness.#hear(message),
+    harness.#thread = await DataThread.start(
+      { index: 0, settings, decisionKey: options.decisionKey ?? null },
+      harness.clock,
+      (message) => harness.#hear(message),
     )
     return harness
   }
@@ -136,6 +147,24 @@ export class Harness {
     return this.#lines
   }
 
+  /** The next line of the decision log; waits for it. */
+  async decision(): Promise<DecisionLine> {
+    while (this.decisions.length === 0)
+      await new Promise<void>((resolve) => this.#decisionsWanted.push(resolve))
+    return this.decisions.shift() as DecisionLine
+  }
+
+  /** Tells the thread that all lines so far are written. */
+  takeDecisions(): void {
+    const bytes = this.#untaken
+    this.#untaken = 0
+    this.thread.hear({ type: 'decisions-taken', bytes })
+  }
+
+  explain(name: DecisionName): ExplainedDecision | null {
+    return this.#ask({ explain: name }) as ExplainedDecision | null
+  }
+
   metrics(): ThreadMetrics {
     return this.#ask('metrics') as ThreadMetrics
   }
@@ -170,7 +199,7 @@ export class Harness {
     )
   }
 
-  #ask(question: 'metrics' | 'clusters'): unknown {
+  #ask(question: Question): unknown {
     this.#question += 1
     this.thread.hear({ type: 'ask', id: this.#question, question })
     const answer = this.told.pop()
@@ -182,6 +211,14 @@ export class Harness {
     if (message.type === 'access-log') {
       const lines = Buffer.from(message.lines).toString().split('\n').slice(0, -1)
       for (const line of lines) this.#arrive(JSON.parse(line) as AccessLine)
+      return
+    }
+    if (message.type === 'decisions') {
+      const text = Buffer.from(message.lines).toString()
+      for (const line of text.split('\n').slice(0, -1)) this.decisions.push(JSON.parse(line) as DecisionLine)
+      for (const wake of this.#decisionsWanted.splice(0)) wake()
+      this.#untaken += message.lines.byteLength
+      if (!this.holdDecisions) this.takeDecisions()
       return
     }
     if (message.type === 'listening') this[message.direction].push(message.address.port)
@@ -234,6 +271,7 @@ export function harnessSettings(options: HarnessOptions = {}): DataplaneSettings
     maxHandshakes: 256,
     sliceMs: 1,
     accessLog: true,
+    decisions: { log: true, sampleRate: 1, showValues: false },
     serverHeader: { inbound: 'istio-envoy', outbound: 'envoy' },
     ...options.settings,
   }

@@ -46,8 +46,7 @@ export function viewRequest(
       if (byte <= 32 || byte >= 127 || byte === 92)
         return refuse(400, 'the request target names no valid host')
     }
-    target = target.slice(end)
-    if (target.charCodeAt(0) !== 47) target = target === '' && head.method === 'OPTIONS' ? '*' : `/${target}`
+    target = behindAuthority(target.slice(end), head.method)
   }
   if (target === '*' && head.method !== 'OPTIONS') return refuse(400, 'only OPTIONS may ask for *')
   const path = normalizePath(target, mode)
@@ -62,6 +61,15 @@ export function viewRequest(
     requestId,
   }
 }
+
+/** The part of any readable target from its path on, as received. */
+export function originForm({ method, target }: RequestHead): string {
+  const scheme = schemeLength(target)
+  return scheme === 0 ? target : behindAuthority(target.slice(authorityEnd(target, scheme)), method)
+}
+
+const behindAuthority = (rest: string, method: string): string =>
+  rest.charCodeAt(0) === 47 ? rest : rest === '' && method === 'OPTIONS' ? '*' : `/${rest}`
 
 function refuse(status: number, reason: string): RequestView {
   return { ok: false, status, reason }

@@ -15,6 +15,7 @@ import type { Allow, CheckOutcome } from '../../ext-authz/outcome.ts'
 import type { Provider } from '../../ext-authz/provider.ts'
 import { Framing } from '../../http1/message.ts'
 import type { Turnstile } from '../../lifecycle/turnstile.ts'
+import type { ConnectionJournal } from '../decisions/connection-journal.ts'
 import { denial, localReply } from '../http/deny-response.ts'
 import type { World } from '../world.ts'
 import { allowedRequest, refusalOf } from './apply-answer.ts'
@@ -29,6 +30,7 @@ export interface ConsultSite {
   readonly policy: () => BoundPolicy
   readonly world: () => World
   readonly connection: () => CheckConnection
+  readonly journal: ConnectionJournal
   readonly scheme: 'http' | 'https'
   /** Where the questions about requests that go on already take turns. */
   readonly again: Turnstile
@@ -72,13 +74,15 @@ export function consultAuthorizer(
       const passes = rule === null || (outcome !== null && mayPass(outcome))
       if (open.forwarded !== null) return passes ? undefined : site.cut()
       if (exchange.finished) return
-      if (!passes) return refuse(open, rule, outcome)
+      if (!passes) return refuse(open, site, rule, outcome)
       const now = site.world().snapshot.mesh.pathNormalization
       const allow = outcome?.kind === 'allow' ? outcome : unchanged
       const same = allow === unchanged && now === mode && !continued
       const request = same ? view : allowedRequest(view, continued ? withoutExpect(allow) : allow, now)
-      if (request === null)
+      if (request === null) {
+        site.journal.unread(exchange, site.world())
         return exchange.reply(localReply(exchange.head, 400, 'bad path'), 'request_target_refused', null)
+      }
       if (outcome !== null) exchange.editResponse = (headers) => applyToResponse(headers, allow)
       exchange.requestId = request.requestId
       next(request)
@@ -128,11 +132,17 @@ function gatherBody(
   })
 }
 
-function refuse(open: OpenRequest, rule: CustomOutcome, outcome: CheckOutcome | null): void {
+function refuse(
+  open: OpenRequest,
+  site: ConsultSite,
+  rule: CustomOutcome,
+  outcome: CheckOutcome | null,
+): void {
   const { exchange } = open
   const { head } = exchange
   const decision = verdictOf(rule, outcome)
   open.verdict = { decision, audits: [], shadows: [] }
+  site.journal.unconsented(open, open.verdict, site.policy().policy, site.world())
   if (outcome === null || outcome.kind === 'allow') return exchange.reply(denial(head), decision.detail, null)
   const flag = outcome.kind === 'too-large' ? null : 'UAEX'
   if (outcome.kind === 'error') exchange.upstreamTransportFailureReason = outcome.reason

@@ -12,6 +12,12 @@ import type { World } from '../world.ts'
 
 export type ReadRequest = Extract<RequestView, { ok: true }>
 
+export interface TokenOutcome {
+  readonly next: (view: ReadRequest) => void
+  /** Told why, before the answer goes out. */
+  readonly refused: (detail: string) => void
+}
+
 /**
  * Calls `next` with the request as it goes on, at once or, when keys must be fetched first, later; answers 401 or 403
  * itself. The exchange holds the body meanwhile.
@@ -22,21 +28,22 @@ export function verifyToken(
   connection: BearerConnection,
   world: World,
   plane: DataPlane,
-  next: (view: ReadRequest) => void,
+  outcomes: TokenOutcome,
 ): void {
   const { tokens } = world
-  if (tokens.idle) return next(view)
+  if (tokens.idle) return outcomes.next(view)
   const { method, path } = view.context
   const { headers, target, host } = view
   const outcome = tokens.verify({ connection, method, headers, target, path, host }, plane.clock.now())
-  if (!(outcome instanceof Promise)) return settle(exchange, view, outcome, next)
+  if (!(outcome instanceof Promise)) return settle(exchange, view, outcome, outcomes)
   outcome.then(
     (settled) => {
       // The client may have left while keys were fetched.
-      if (!exchange.finished) settle(exchange, view, settled, next)
+      if (!exchange.finished) settle(exchange, view, settled, outcomes)
     },
     (error: unknown) => {
       plane.fault(error)
+      outcomes.refused('jwt_authn_fault')
       exchange.reply(
         tokenRefusal(exchange.head, 401, 'Jwt verification fails', null),
         'jwt_authn_fault',
@@ -75,10 +82,11 @@ function settle(
   exchange: Exchange,
   view: ReadRequest,
   outcome: Outcome,
-  next: (view: ReadRequest) => void,
+  { next, refused }: TokenOutcome,
 ): void {
   if (!outcome.ok) {
     const { status, body, authenticate, details } = outcome
+    refused(details)
     return exchange.reply(tokenRefusal(exchange.head, status, body, authenticate), details, null)
   }
   const edited = edit(view, outcome.edits)

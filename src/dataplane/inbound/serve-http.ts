@@ -7,6 +7,7 @@ import type { BoundPolicy } from '../../authz/authorize.ts'
 import type { ConnectionContext } from '../../authz/request-context.ts'
 import { Roster } from '../../lifecycle/roster.ts'
 import type { DataPlane } from '../data-plane.ts'
+import { ConnectionJournal } from '../decisions/connection-journal.ts'
 import { denial, localReply } from '../http/deny-response.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { viewRequest } from '../http/request-view.ts'
@@ -51,10 +52,12 @@ export function serveInboundHttp(call: InboundCall, carrier: RequestCarrier, pla
     }
     return bound
   }
+  const journal = new ConnectionJournal(plane.journal, connection)
   const site: ConsultSite = {
     policy,
     world,
     connection: () => checkConnection(connection, plane),
+    journal,
     scheme: forwarding.rewrite.proto,
     again: plane.askedAgain,
     cut: () => server.destroy('refused'),
@@ -70,16 +73,20 @@ export function serveInboundHttp(call: InboundCall, carrier: RequestCarrier, pla
   }
   const verify = (open: OpenRequest, view: ReadRequest): void => {
     if (world().tokens.idle) return judge(open, view)
-    verifyToken(open.exchange, view, bearer, world(), plane, (request) => {
-      // Policy may have changed while keys were fetched.
-      if (isAnswered(open, site)) judge(open, request)
-      else begin(open)
+    verifyToken(open.exchange, view, bearer, world(), plane, {
+      next(request) {
+        // Policy may have changed while keys were fetched.
+        if (isAnswered(open, site)) judge(open, request)
+        else begin(open)
+      },
+      refused: (detail) => journal.tokenRefused(open, view, detail, world()),
     })
   }
   const judge = (open: OpenRequest, request: ReadRequest): void => {
     const { exchange } = open
     const verdict = judgeRequest(policy(), request.context)
     open.verdict = verdict
+    journal.judged(open, request, verdict, bound.policy, boundWorld)
     const { decision } = verdict
     if (decision.permit === null) return exchange.reply(denial(exchange.head), decision.detail, null)
     open.forwarded = request
@@ -90,7 +97,10 @@ export function serveInboundHttp(call: InboundCall, carrier: RequestCarrier, pla
     onRequest(exchange) {
       const { pathNormalization } = world().snapshot.mesh
       const view = viewRequest(exchange.head, pathNormalization, forwarding.rewrite)
-      if (!view.ok) return refuse(exchange, view.status, view.reason)
+      if (!view.ok) {
+        journal.unread(exchange, world())
+        return refuse(exchange, view.status, view.reason)
+      }
       exchange.authority = view.host
       exchange.requestId = view.requestId
       const open = new OpenRequest(exchange, view)
@@ -130,7 +140,9 @@ export function serveInboundHttp(call: InboundCall, carrier: RequestCarrier, pla
         if (inquiry?.pending === true) inquiry.proceed()
       } else if (server.tunnelling) {
         // A WebSocket is an opaque connection by now, and ends as one.
-        const allowed = judgeRequest(policy(), forwarded.context).decision.allowed
+        const verdict = judgeRequest(policy(), forwarded.context)
+        const { allowed } = verdict.decision
+        if (!allowed) journal.ended(open, forwarded, verdict, bound.policy, boundWorld)
         if (plaintextEnds || !allowed) return server.destroy('refused')
         if (!isAnswered(open, site)) consultAuthorizer(open, site, ignore)
         if (tokens !== world().tokens && world().tokens.demandsRequests(port.port))

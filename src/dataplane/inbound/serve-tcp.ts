@@ -7,6 +7,7 @@ import type { BoundPolicy } from '../../authz/authorize.ts'
 import type { Decision } from '../../authz/decision.ts'
 import type { ConnectionContext } from '../../authz/request-context.ts'
 import type { DataPlane } from '../data-plane.ts'
+import { JudgedConnection } from '../decisions/judged.ts'
 import { OpaqueSession } from '../opaque-session.ts'
 import { startRecord } from '../open-connection.ts'
 import { ownPrincipal } from '../own-principal.ts'
@@ -20,6 +21,7 @@ import type { Inquiry } from './inquiry.ts'
 import { applicationDial } from './application-dial.ts'
 import { forwardTcp } from './forward-tcp.ts'
 import { judgeRequest, recordVerdict } from './judge-request.ts'
+import type { Verdict } from './judge-request.ts'
 
 /** `unreadHttp`: HTTP/2 on a port where requests would be judged. */
 export function serveInboundTcp(call: InboundCall, unreadHttp: boolean, plane: DataPlane): void {
@@ -44,9 +46,17 @@ export function serveInboundTcp(call: InboundCall, unreadHttp: boolean, plane: D
   })
   const world = (): World => plane.world ?? call.world
   const policy = (): BoundPolicy => bind(world().tcpPolicy, connection.context as ConnectionContext)
+  const note = (verdict: Verdict): void =>
+    plane.journal.opaque(
+      { connection, again: forwarded, unreadHttp, custom: record.custom },
+      verdict,
+      policy().policy,
+      world(),
+    )
   const judge = (): Decision => {
     const verdict = judgeRequest(policy(), null)
     recordVerdict(record, verdict)
+    note(verdict)
     return verdict.decision
   }
   const pass = (): void => {
@@ -59,6 +69,7 @@ export function serveInboundTcp(call: InboundCall, unreadHttp: boolean, plane: D
   const escapes = (): boolean => {
     if (!escapesOrigins(world(), port.port)) return false
     record.decision = 'origin_not_shown'
+    plane.journal.refused('origin_not_shown', new JudgedConnection(connection), null, world())
     session.fail('', 'origin_not_shown')
     return true
   }
@@ -77,7 +88,9 @@ export function serveInboundTcp(call: InboundCall, unreadHttp: boolean, plane: D
       },
       pass,
       refuse(decision, reason) {
-        recordVerdict(record, { decision, audits: [], shadows: [] })
+        const verdict = { decision, audits: [], shadows: [] }
+        recordVerdict(record, verdict)
+        note(verdict)
         session.fail(decision.reason === 'bad_custom_provider' ? '' : 'UAEX', decision.detail, reason)
       },
     })
@@ -88,6 +101,7 @@ export function serveInboundTcp(call: InboundCall, unreadHttp: boolean, plane: D
     // The port's mode is policy as well: what came in plaintext may not stay when only mTLS is served.
     if (connection.peer === null && refusesPlaintext(world(), port.port)) {
       record.decision = 'plaintext_refused'
+      plane.journal.refused('plaintext_refused', new JudgedConnection(connection), null, world())
       return session.fail('NR', 'plaintext_refused')
     }
     if (escapes()) return
