@@ -6,6 +6,7 @@
  * What it uses is what net's `onread` option uses, which sockets that were accepted cannot be given. Where a version of
  * Node has it no more, nothing happens and the socket goes on as a stream.
  */
+import { Buffer } from 'node:buffer'
 import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 

@@ -2,6 +2,7 @@
  * Collects what a turn of the event loop has to say to one socket and says it in one write: every write is a system call
  * and, under TLS, a record. It keeps no policy about when to flush; its owner calls `flush` when the turn's input is used up.
  */
+import { Buffer } from 'node:buffer'
 import type { Duplex } from 'node:stream'
 
 /** Up to this many bytes are copied together; above it the parts go out as one gathered write without a copy. */

@@ -31,6 +31,25 @@ export interface OutboundOutcome {
 const attempts = 3
 export const outboundRewrite = { clientCertElement: '', proto: 'http' } as const
 
+const none: readonly Endpoint[] = []
+
+/** A request on its way, as its exchange's `data`: what another attempt needs to know. */
+export class OutboundRequest {
+  readonly cluster: Cluster
+  readonly view: Extract<RequestView, { ok: true }>
+  readonly plane: DataPlane
+  /** Endpoints that could not be connected to. */
+  failed: readonly Endpoint[] = none
+  /** Of the attempt under way; null before the first. */
+  outcome: OutboundOutcome | null = null
+
+  constructor(cluster: Cluster, view: Extract<RequestView, { ok: true }>, plane: DataPlane) {
+    this.cluster = cluster
+    this.view = view
+    this.plane = plane
+  }
+}
+
 export function forwardOutbound(
   exchange: Exchange,
   cluster: Cluster,
@@ -39,45 +58,50 @@ export function forwardOutbound(
 ): void {
   exchange.requestId = view.requestId
   exchange.upstreamCluster = cluster.name
-  const tried: Endpoint[] = []
-  // A WebSocket takes its connection over: it cannot share one.
-  const upgrading = upgrades(exchange.head)
-
-  const attempt = (endpoint: Endpoint): void => {
-    tried.push(endpoint)
-    const route = routeTo(cluster, endpoint, view.host, plane)
-    leave(exchange.data as OutboundOutcome | null)
-    endpoint.inFlight += 1
-    exchange.data = route.outcome
-    exchange.upstreamHost = `${endpoint.address}:${endpoint.port}`
-    const target = upgrading ? { ...route.target, upstreams: plane.meshPool.oneByOne } : route.target
-    exchange.forward(
-      tried.length < attempts ? { ...target, onDialFailure } : target,
-      view.target,
-      view.headers,
-    )
-  }
-  const onDialFailure = (): boolean => {
-    const next = pick(cluster, plane.random, tried)
-    if (next === null || tried.includes(next)) return false
-    attempt(next)
-    return true
-  }
-
   const first = pick(cluster, plane.random)
   if (first === null)
     return exchange.reply(localReply(exchange.head, 503, 'no healthy upstream'), 'no_healthy_upstream', 'UH')
-  attempt(first)
+  const request = new OutboundRequest(cluster, view, plane)
+  exchange.data = request
+  attempt(exchange, request, first)
+}
+
+function attempt(exchange: Exchange, request: OutboundRequest, endpoint: Endpoint): void {
+  const { cluster, view, plane } = request
+  const route = routeTo(cluster, endpoint, view.host, plane)
+  leave(request)
+  endpoint.inFlight += 1
+  request.outcome = route.outcome
+  exchange.upstreamHost = route.address
+  let { target } = route
+  // A WebSocket takes its connection over: it cannot share one.
+  if (upgrades(exchange.head)) target = { ...target, upstreams: plane.meshPool.oneByOne }
+  if (request.failed.length + 1 === attempts) target = { ...target, onDialFailure: null }
+  exchange.forward(target, view.target, view.headers)
+}
+
+/** `onDialFailure` of every outbound request. */
+function elsewhere(exchange: Exchange): boolean {
+  const request = exchange.data as OutboundRequest
+  const { cluster, plane, failed, outcome } = request
+  const tried = outcome === null ? failed : [...failed, outcome.endpoint]
+  request.failed = tried
+  const next = pick(cluster, plane.random, tried)
+  if (next === null || tried.includes(next)) return false
+  attempt(exchange, request, next)
+  return true
 }
 
 /** The exchange is over, or goes on elsewhere. */
-export function leave(outcome: OutboundOutcome | null): void {
+export function leave({ outcome }: OutboundRequest): void {
   if (outcome !== null) outcome.endpoint.inFlight -= 1
 }
 
 interface Route {
   readonly target: UpstreamTarget
   readonly outcome: OutboundOutcome
+  /** `address:port` */
+  readonly address: string
 }
 
 /**
@@ -113,9 +137,10 @@ function routeTo(cluster: Cluster, endpoint: Endpoint, authority: string, plane:
       },
       response: { server: plane.settings.serverHeader.outbound, serviceTime: true },
       timeoutMs: 0,
-      onDialFailure: null,
+      onDialFailure: elsewhere,
     },
     outcome: { series: plane.metrics.series(labels), serverUri, secured: tls.mode !== 'plaintext', endpoint },
+    address: `${endpoint.address}:${endpoint.port}`,
   }
   known.set(endpoint, route)
   return route

@@ -14,7 +14,7 @@ import { serveHttp1Connection } from '../http/serve-connection.ts'
 import type { World } from '../world.ts'
 import { serveConnect } from './connect-tunnel.ts'
 import { forwardOutbound, leave, outboundRewrite } from './forward-http.ts'
-import type { OutboundOutcome } from './forward-http.ts'
+import type { OutboundRequest } from './forward-http.ts'
 
 /** `destination` is null for an explicit proxy, where the request itself says where it goes. */
 export function serveOutboundHttp(
@@ -22,6 +22,7 @@ export function serveOutboundHttp(
   destination: SocketAddress | null,
   plane: DataPlane,
 ): void {
+  const lastRoute = new LastRoute(destination)
   const server = serveHttp1Connection(connection, plane, plane.settings.serverHeader.outbound, {
     onRequest(exchange) {
       const { world } = plane
@@ -41,14 +42,14 @@ export function serveOutboundHttp(
           'DPE',
         )
       exchange.authority = view.host
-      const port = destination?.port ?? portOf(view.host, 80)
-      const cluster = world.routes.byHost(view.host, port, destination)
+      const cluster = lastRoute.to(view.host, world)
       if (cluster.kind === 'blackhole') return refuseUnknown(exchange, cluster)
       forwardOutbound(exchange, cluster, view, plane)
     },
     onFinish(exchange) {
-      const outcome = exchange.data as OutboundOutcome | null
-      leave(outcome)
+      const request = exchange.data as OutboundRequest | null
+      if (request !== null) leave(request)
+      const outcome = request?.outcome
       const { durationMs, bytesReceived, bytesSent } = exchange
       outcome?.series.request(
         exchange.responseCode,
@@ -78,8 +79,30 @@ export function serveOutboundHttp(
   }
 }
 
+/** What the connection's last request named, and where that leads in one world: the next mostly names it again. */
+class LastRoute {
+  readonly #destination: SocketAddress | null
+  #world: World | null = null
+  #host = ''
+  #cluster: Cluster | null = null
+
+  constructor(destination: SocketAddress | null) {
+    this.#destination = destination
+  }
+
+  to(host: string, world: World): Cluster {
+    if (this.#cluster !== null && world === this.#world && host === this.#host) return this.#cluster
+    const port = this.#destination?.port ?? portOf(host, 80)
+    this.#world = world
+    // Its own copy: as cut from a head it would keep all of that alive.
+    this.#host = Buffer.from(host, 'latin1').toString('latin1')
+    return (this.#cluster = world.routes.byHost(host, port, this.#destination))
+  }
+}
+
 function asksForTls(target: string): boolean {
-  return target.length > 8 && target.slice(0, 8).toLowerCase() === 'https://'
+  // `h` or `H`: a path is told apart at once.
+  return (target.charCodeAt(0) | 32) === 104 && target.length > 8 && target.slice(0, 8).toLowerCase() === 'https://'
 }
 
 /** The client wants TLS up to the server: forwarding its request would send it in plaintext where we have none. */
