@@ -15,6 +15,7 @@ export class BodySender {
   readonly #ended: (stream: Http2Stream) => void
   readonly #blocked = new Roster<Http2Stream>()
   #window = defaultWindowBytes
+  #first = 0
   /** Body bytes that left since the owner last looked: proof that the peer's window updates are of use. */
   progress = 0
 
@@ -63,7 +64,11 @@ export class BodySender {
   grow(increment: number): boolean {
     this.#window += increment
     if (this.#window > maxWindowBytes) return false
-    for (const stream of this.#blocked.list()) this.#goOn(stream)
+    const blocked = this.#blocked.list()
+    // Another begins each time, so that one long body does not have the connection's window for itself.
+    this.#first += 1
+    for (let i = 0; i < blocked.length; i += 1)
+      this.#goOn(blocked[(this.#first + i) % blocked.length] as Http2Stream)
     return true
   }
 
@@ -76,22 +81,20 @@ export class BodySender {
 
   #goOn(stream: Http2Stream): void {
     const { waiting } = stream
-    // Behind the others, so that one long body does not have the connection's window for itself.
-    this.#blocked.leave(stream)
+    if (waiting.length === 0) return
     while (waiting.length > 0) {
       const first = waiting[0] as (typeof waiting)[number]
       const last = waiting.length === 1 && stream.ending === null
       first.sent = this.#send(stream, first.chunk, first.sent, last)
-      if (first.sent < first.chunk.length) {
-        this.#blocked.join(stream)
-        return
-      }
+      if (first.sent < first.chunk.length) return
       waiting.shift()
       if (last) {
+        this.#blocked.leave(stream)
         this.#ended(stream)
         return
       }
     }
+    this.#blocked.leave(stream)
     const { ending } = stream
     if (ending === false) stream.events?.onWritable()
     else this.end(stream, ending)
@@ -101,8 +104,12 @@ export class BodySender {
   #send(stream: Http2Stream, chunk: Buffer, from: number, end: boolean): number {
     let at = from
     do {
-      const room = Math.min(stream.sendWindow, this.#window, defaultFrameBytes, chunk.length - at)
-      if (room <= 0 && at < chunk.length) break
+      // Windows may be negative (RFC 9113 §6.9.2).
+      const room = Math.max(
+        0,
+        Math.min(stream.sendWindow, this.#window, defaultFrameBytes, chunk.length - at),
+      )
+      if (room === 0 && at < chunk.length) break
       writeData(this.#out, stream.id, chunk, at, at + room, end && at + room === chunk.length)
       at += room
       stream.sendWindow -= room

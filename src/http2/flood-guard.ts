@@ -5,12 +5,16 @@
 
 /** Frames in a row that moved no request on; a busy but honest peer sends a handful for each. */
 const mostUseless = 1000
-/** Resets ahead of answers: a client whose user leaves early resets as well. */
+/** Resets ahead of answers: clients of a slow application give up as well, */
 const mostResets = 200
+/** but not in such numbers: so many a second are forgiven. */
+const forgivenEachSecond = 20
 
 export class FloodGuard {
   #useless = 0
   #resets = 0
+  /** Milliseconds up to which time has forgiven. */
+  #forgivenAt = 0
 
   /** A frame that is not free and does nothing for a request. False: enough. */
   useless(): boolean {
@@ -23,14 +27,16 @@ export class FloodGuard {
     this.#useless = 0
   }
 
-  /** The peer reset a stream that was not answered yet. False: enough. */
-  reset(): boolean {
-    this.#resets += 1
+  /** The peer broke off a request whose answer had not begun. `now`: in milliseconds. False: enough. */
+  reset(now: number): boolean {
+    const forgiven = ((now - this.#forgivenAt) * forgivenEachSecond) / 1000
+    this.#forgivenAt = now
+    this.#resets = Math.max(0, this.#resets - forgiven) + 1
     return this.#resets <= mostResets
   }
 
   /** A request was answered to its end. */
   answered(): void {
-    if (this.#resets > 0) this.#resets -= 1
+    if (this.#resets > 0) this.#resets = Math.max(0, this.#resets - 1)
   }
 }

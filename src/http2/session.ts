@@ -3,6 +3,7 @@
  * streams, windows and the peer's manners (RFC 9113 §5, §6); what requests and fields mean is its owner's.
  */
 import { Roster } from '../lifecycle/roster.ts'
+import { turnNow } from '../lifecycle/turn.ts'
 import { BodySender } from './body-sender.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { FloodGuard } from './flood-guard.ts'
@@ -12,6 +13,8 @@ import { FrameReader } from './frame-reader.ts'
 import type { FrameHandler } from './frame-reader.ts'
 import { HpackDecoder } from './hpack-decoder.ts'
 import { HpackEncoder } from './hpack-encoder.ts'
+import { writeOpening } from './opening.ts'
+import type { Role } from './opening.ts'
 import { PeerSettings } from './peer-settings.ts'
 import { ReceiveWindows } from './receive-windows.ts'
 import type { SessionOwner } from './session-owner.ts'
@@ -22,13 +25,9 @@ import {
   writeHalfClose,
   writeHeaders,
   writePing,
-  writePreface,
   writeReset,
-  writeSettings,
   writeSettingsAck,
 } from './write-frame.ts'
-
-export type Role = 'client' | 'server'
 
 export class Http2Session implements FrameHandler {
   readonly out = new ByteWriter()
@@ -65,16 +64,7 @@ export class Http2Session implements FrameHandler {
     })
     this.#receive = new ReceiveWindows(this.out, limits)
     this.#send = new BodySender(this.out, this.#encoder, (stream) => this.#localEnded(stream))
-    if (role === 'client') writePreface(this.out)
-    writeSettings(this.out, [
-      ...(role === 'client' ? [Setting.EnablePush, 0] : [Setting.MaxConcurrentStreams, limits.maxStreams]),
-      Setting.HeaderTableSize,
-      limits.headerTableBytes,
-      Setting.InitialWindowSize,
-      limits.streamWindowBytes,
-      Setting.MaxHeaderListSize,
-      limits.maxListBytes,
-    ])
+    writeOpening(this.out, role, limits)
     this.#receive.open()
   }
 
@@ -133,6 +123,11 @@ export class Http2Session implements FrameHandler {
     // What the peer never heard of cannot be taken back.
     if (stream.id !== 0) writeReset(this.out, stream.id, code)
     this.#forget(stream)
+  }
+
+  /** The client broke off this request in its own way, by a body that is not as declared: counts as a reset. */
+  brokenOff(stream: Http2Stream): void {
+    this.#countReset(stream)
   }
 
   /** Its reader does not keep up: the peer gets no more window. */
@@ -213,12 +208,15 @@ export class Http2Session implements FrameHandler {
       if (this.#idle(id)) return this.#fail(ErrorCode.ProtocolError, 'reset_of_idle_stream')
       return this.#useless()
     }
-    if (this.#role === 'server' && !this.#guard.reset())
-      return this.#fail(ErrorCode.EnhanceYourCalm, 'too_many_resets')
+    this.#countReset(stream)
+    if (this.fault !== null) return
     this.#cut(stream, code, code === ErrorCode.RefusedStream)
   }
 
   onSetting(id: number, value: number): void {
+    // A frame holds thousands, and each may move every stream's window.
+    this.#useless()
+    if (this.fault !== null) return
     const { windowBytes } = this.#peer
     const code = this.#peer.take(id, value)
     if (code !== 0) return this.#fail(code, 'bad_setting')
@@ -360,6 +358,9 @@ export class Http2Session implements FrameHandler {
 
   /** The peer broke a stream's rules: the stream ends on both sides. */
   #refuse(stream: Http2Stream, code: ErrorCode): void {
+    // To make us reset is as cheap for a client as to reset (CVE-2025-8671).
+    this.#countReset(stream)
+    if (this.fault !== null) return
     this.#useless()
     writeReset(this.out, stream.id, code)
     this.#cut(stream, code, false)
@@ -368,6 +369,11 @@ export class Http2Session implements FrameHandler {
   #cut(stream: Http2Stream, code: number, unprocessed: boolean): void {
     this.#forget(stream)
     stream.events?.onReset(code, unprocessed)
+  }
+
+  #countReset(stream: Http2Stream): void {
+    if (this.#role === 'server' && !stream.answering && !this.#guard.reset(turnNow()))
+      this.#fail(ErrorCode.EnhanceYourCalm, 'too_many_resets')
   }
 
   #resizeWindows(difference: number): void {

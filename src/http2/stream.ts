@@ -31,6 +31,8 @@ export class Http2Stream {
   /** The peer may still send; we may still send. */
   remoteOpen = true
   localOpen = true
+  /** Server: the final head of its response is there, so that a reset takes back no work that was only begun. */
+  answering = false
   /** In the session's table; false once both sides are done or it was reset. */
   live = true
   sendWindow: number

@@ -8,6 +8,7 @@ import type { SessionOwner } from '../../http2/session-owner.ts'
 import { defaultHttp2Limits } from '../../http2/frame.ts'
 import type { Http2Stream } from '../../http2/stream.ts'
 import type { Http1Limits } from '../../http1/message.ts'
+import { Roster } from '../../lifecycle/roster.ts'
 import { turnNow } from '../../lifecycle/turn.ts'
 import type { Upstream, UpstreamInfo } from '../http/sides.ts'
 import type { UpstreamFailure } from '../response-flag.ts'
@@ -45,7 +46,7 @@ export class Http2ClientConnection implements ClientStreamHost, SessionOwner, Tr
   readonly #home: Http2ClientHome
   readonly #timer: WheelTimer
   readonly #idleMs: number
-  readonly #full = new Set<ClientStream>()
+  readonly #full = new Roster<ClientStream>()
   #asked = false
   #ending = false
 
@@ -96,12 +97,12 @@ export class Http2ClientConnection implements ClientStreamHost, SessionOwner, Tr
     this.#transport.wantFlush()
     if (blocked) return false
     if (!this.#transport.full) return true
-    this.#full.add(stream)
+    this.#full.join(stream)
     return false
   }
 
   released(stream: ClientStream): void {
-    this.#full.delete(stream)
+    this.#full.leave(stream)
     this.#transport.wantFlush()
     if (!this.#transport.feeding) this.#afterTurn()
   }
@@ -148,15 +149,23 @@ export class Http2ClientConnection implements ClientStreamHost, SessionOwner, Tr
   }
 
   onRoomToWrite(): void {
-    const waiting = [...this.#full]
-    this.#full.clear()
-    for (const stream of waiting) stream.onRoomToWrite()
+    for (const stream of this.#full.list()) {
+      this.#full.leave(stream)
+      stream.onRoomToWrite()
+    }
+  }
+
+  onFault(): void {
+    this.loss ??= lossOf(this.session.fault?.reason ?? null, '')
+    this.#ending = true
+    this.session.lost()
+    this.#timer.set(lingerMs)
+    this.#home.onClosedToNew(this)
   }
 
   onLost(code: string): void {
     this.loss ??= lossOf(this.session.fault?.reason ?? null, code)
     this.#timer.dispose()
-    this.#full.clear()
     this.session.lost()
     this.#home.onGone(this)
   }

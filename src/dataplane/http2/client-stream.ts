@@ -2,7 +2,7 @@
  * One request of a shared connection, as the side that answers: writes the request and reads its response for whoever
  * sent it. It decides on no retry and knows no other stream.
  */
-import type { Framing } from '../../http1/message.ts'
+import { Framing } from '../../http1/message.ts'
 import { ErrorCode } from '../../http2/frame.ts'
 import type { Http2Session } from '../../http2/session.ts'
 import type { Http2Stream, StreamEvents } from '../../http2/stream.ts'
@@ -34,6 +34,8 @@ export class ClientStream implements Upstream, StreamEvents {
   readonly requestsServed: number
   answered = false
   touched = false
+  /** Among those that wait for room on the connection. */
+  seat = -1
   readonly #connection: ClientStreamHost
   readonly #stream: Http2Stream
   readonly #out: PendingOutput
@@ -41,6 +43,7 @@ export class ClientStream implements Upstream, StreamEvents {
   #method = ''
   #headSeen = false
   #left = -1
+  #interims = 0
 
   constructor(connection: ClientStreamHost, stream: Http2Stream) {
     this.#connection = connection
@@ -119,12 +122,18 @@ export class ClientStream implements Upstream, StreamEvents {
     if (this.#headSeen) return this.#onTrailers(listener, fields, end)
     const head = readResponse(fields, end, this.#method)
     if (head === null) return this.#fail({ kind: 'protocol', reason: 'bad_response_fields' })
-    if (head.status >= 200) {
+    if (head.status < 200) {
+      // Windows hold back bodies alone: interim heads without end would fill a slow client's memory.
+      this.#interims += 1
+      if (this.#interims > mostInterims)
+        return this.#fail({ kind: 'protocol', reason: 'too_many_interim_heads' })
+    } else {
       this.#headSeen = true
-      this.#left = head.contentLength
+      // What has no body by its status or method gets none: its bytes would pass for the next response.
+      this.#left = head.framing === Framing.None ? 0 : head.contentLength
     }
     listener.onResponseHead(head)
-    if (end) listener.onResponseEnd(null)
+    if (end && this.#listener === listener) listener.onResponseEnd(null)
   }
 
   onData(chunk: Buffer, end: boolean): void {
@@ -182,3 +191,6 @@ export class ClientStream implements Upstream, StreamEvents {
     this.#connection.touched.push(this)
   }
 }
+
+/** Before a final head: 100, 102 and 103 come a few times at most. */
+const mostInterims = 100

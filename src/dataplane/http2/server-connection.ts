@@ -7,6 +7,7 @@ import { Http2Session } from '../../http2/session.ts'
 import type { SessionOwner } from '../../http2/session-owner.ts'
 import { defaultHttp2Limits } from '../../http2/frame.ts'
 import type { Http2Stream } from '../../http2/stream.ts'
+import { Roster } from '../../lifecycle/roster.ts'
 import type { Connection } from '../connection.ts'
 import type { Exchange } from '../http/exchange.ts'
 import type { CloseReason, ServerOptions } from '../http/server-options.ts'
@@ -30,7 +31,7 @@ export class Http2ServerConnection implements ServerStreamHost, SessionOwner, Tr
   lostReason: string | null = null
   readonly #transport: Http2Transport
   readonly #timer: WheelTimer
-  readonly #full = new Set<ServerStream>()
+  readonly #full = new Roster<ServerStream>()
   #awaiting = false
   #ending: 'no' | 'announced' | 'refusing' | 'over' = 'no'
   #reason: CloseReason = 'client'
@@ -78,12 +79,12 @@ export class Http2ServerConnection implements ServerStreamHost, SessionOwner, Tr
     this.#transport.wantFlush()
     if (blocked) return false
     if (!this.#transport.full) return true
-    this.#full.add(stream)
+    this.#full.join(stream)
     return false
   }
 
   finished(stream: ServerStream, exchange: Exchange): void {
-    this.#full.delete(stream)
+    this.#full.leave(stream)
     this.#transport.wantFlush()
     this.options.onFinish(exchange)
     if (!this.#transport.feeding) this.#afterTurn()
@@ -119,17 +120,24 @@ export class Http2ServerConnection implements ServerStreamHost, SessionOwner, Tr
   }
 
   onRoomToWrite(): void {
-    const waiting = [...this.#full]
-    this.#full.clear()
-    for (const stream of waiting) stream.onRoomToWrite()
+    for (const stream of this.#full.list()) {
+      this.#full.leave(stream)
+      stream.onRoomToWrite()
+    }
+  }
+
+  onFault(): void {
+    this.#ending = 'over'
+    this.lostReason ??= lostBy(this.session.fault?.reason ?? '')
+    this.session.lost()
+    this.#timer.set(Math.max(this.options.deadlines.lingerMs, 1))
   }
 
   onLost(code: string): void {
     this.#ending = 'over'
-    this.lostReason ??= code === '' ? 'downstream_remote_disconnect' : `downstream_connection_lost{${code}}`
+    this.lostReason ??= lostBy(code)
     this.session.lost()
     this.#timer.dispose()
-    this.#full.clear()
     if (this.session.fault !== null || (code !== '' && this.#reason === 'client')) this.#reason = 'error'
     this.options.onClose(this.owner, this.#reason)
   }
@@ -142,7 +150,7 @@ export class Http2ServerConnection implements ServerStreamHost, SessionOwner, Tr
   }
 
   #afterTurn(): void {
-    if (this.#transport.over) return
+    if (this.#transport.over || this.#ending === 'over') return
     if (this.session.open === 0 && this.#ending === 'refusing') this.#end()
     else this.#setTimer()
   }
@@ -164,4 +172,8 @@ export class Http2ServerConnection implements ServerStreamHost, SessionOwner, Tr
     this.#transport.end()
     this.#timer.set(Math.max(this.options.deadlines.lingerMs, 1))
   }
+}
+
+function lostBy(code: string): string {
+  return code === '' ? 'downstream_remote_disconnect' : `downstream_connection_lost{${code}}`
 }

@@ -39,6 +39,8 @@ export class ServerStream implements Downstream, StreamEvents {
   exchange: Exchange | null = null
   /** Input came that the exchange has not heard the end of the turn for. */
   touched = false
+  /** Among those that wait for room on the connection. */
+  seat = -1
   readonly #connection: ServerStreamHost
   readonly #stream: Http2Stream
   readonly #out: PendingOutput
@@ -67,6 +69,7 @@ export class ServerStream implements Downstream, StreamEvents {
 
   respond(status: number, reason: string, headers: string[], _framing: Framing, _reusable: boolean): void {
     this.#out.head(responseFields(status, reason, headers))
+    this.#stream.answering = true
   }
 
   /** Upgrades are not asked for here: `upgrade` cannot be among the fields. */
@@ -198,6 +201,7 @@ export class ServerStream implements Downstream, StreamEvents {
   #fault(reason: string): void {
     const { exchange } = this
     if (exchange === null) return
+    this.#connection.session.brokenOff(this.#stream)
     const refusal = { status: 400, reason, limit: null }
     const text = refusalText(refusal, this.#connection.options.limits)
     exchange.onDownstreamFault(localReply(exchange.head, 400, text), reason)

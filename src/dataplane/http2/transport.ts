@@ -12,6 +12,8 @@ export interface TransportOwner {
   onTurn(): void
   /** There is room to write again. */
   onRoomToWrite(): void
+  /** The peer broke the protocol: it was told, our side has ended, and nothing more is read. `onLost` follows. */
+  onFault(): void
   /** The stream of bytes is over: an error's code, '' without one. Called once. */
   onLost(code: string): void
 }
@@ -94,8 +96,7 @@ export class Http2Transport implements StreamOwner {
     this.#owner.onTurn()
     this.feeding = false
     this.flush()
-    // The fault's GOAWAY was written: nothing more is read.
-    if (session.fault !== null) this.#endAfterFault()
+    if (session.fault !== null && !this.#over) this.#endAfterFault()
   }
 
   peerEnded(): void {
@@ -112,10 +113,10 @@ export class Http2Transport implements StreamOwner {
     this.#owner.onLost(this.session.fault === null ? code : this.session.fault.reason)
   }
 
+  // Cut at once, the GOAWAY that says why would be lost with whatever else has not left yet.
   #endAfterFault(): void {
     this.stream.end()
-    this.stream.destroy()
-    this.lost('')
+    this.#owner.onFault()
   }
 }
 

@@ -206,9 +206,10 @@ export class MeshPool implements Upstreams, Http2ClientHome {
 
   #serveWaiting(entry: Entry): void {
     while (entry.pending.length > 0) {
-      const [first] = entry.pending as [Pending]
-      if (first.waiter.waiting && !this.#serve(entry, first)) break
-      entry.pending.shift()
+      const first = entry.pending.shift() as Pending
+      if (!first.waiter.waiting || this.#serve(entry, first)) continue
+      entry.pending.unshift(first)
+      break
     }
   }
 

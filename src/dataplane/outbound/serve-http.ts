@@ -102,7 +102,11 @@ class LastRoute {
 
 function asksForTls(target: string): boolean {
   // `h` or `H`: a path is told apart at once.
-  return (target.charCodeAt(0) | 32) === 104 && target.length > 8 && target.slice(0, 8).toLowerCase() === 'https://'
+  return (
+    (target.charCodeAt(0) | 32) === 104 &&
+    target.length > 8 &&
+    target.slice(0, 8).toLowerCase() === 'https://'
+  )
 }
 
 /** The client wants TLS up to the server: forwarding its request would send it in plaintext where we have none. */
