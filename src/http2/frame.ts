@@ -82,11 +82,15 @@ export interface Http2Limits {
   readonly headerTableBytes: number
 }
 
+const maxStreams = 250
+const streamWindowBytes = 256 * 1024
+
+/** The connection has window for all of its streams: were it less, a few stalled readers would hold up everybody else. */
 export const defaultHttp2Limits: Http2Limits = {
   maxListBytes: 60 * 1024,
   maxFields: 100,
-  maxStreams: 250,
-  streamWindowBytes: 256 * 1024,
-  connectionWindowBytes: 8 * 1024 * 1024,
+  maxStreams,
+  streamWindowBytes,
+  connectionWindowBytes: maxStreams * streamWindowBytes,
   headerTableBytes: 16 * 1024,
 }

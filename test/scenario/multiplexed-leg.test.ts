@@ -204,6 +204,44 @@ test(
 )
 
 test(
+  'forty clients that do not read hold up nobody else on their connection either way',
+  { timeout: 30_000 },
+  async (t) => {
+    let stalled = 0
+    const application = await httpApplication(t, (request, response) => {
+      if (request.url === '/small') {
+        request.resume().on('end', () => response.end('small'))
+        return
+      }
+      // Neither is the request read, nor is there an end to the answer.
+      const chunk = Buffer.alloc(64 * 1024)
+      const more = (): void => {
+        while (response.write(chunk));
+        response.once('drain', more)
+      }
+      more()
+      stalled += 1
+    })
+    const pair = await startPair(t, application.port)
+    const slow = await Promise.all(Array.from({ length: 40 }, () => dialWire(t, pair.outbound.proxy)))
+    for (const peer of slow) {
+      peer.stream.pause()
+      peer.send(`POST /endless HTTP/1.1\r\nhost: api.ns2\r\ncontent-length: 8000000\r\n\r\n`)
+      peer.send(Buffer.alloc(8_000_000))
+    }
+    await pair.until(() => stalled === 40, 'the requests did not arrive')
+    const small = await dialWire(t, pair.outbound.proxy)
+    for (let i = 0; i < 100; i += 1) {
+      small.send('POST /small HTTP/1.1\r\nhost: api.ns2\r\ncontent-length: 4\r\n\r\nbody')
+      assert.equal((await small.response()).body, 'small')
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    assert.equal(pair.legs, 1)
+    for (const peer of slow) peer.stream.destroy()
+  },
+)
+
+test(
   'a client that leaves cancels its own request at the application and no other',
   { timeout },
   async (t) => {

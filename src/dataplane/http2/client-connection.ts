@@ -5,7 +5,6 @@
 import type { Duplex } from 'node:stream'
 import { Http2Session } from '../../http2/session.ts'
 import type { SessionOwner } from '../../http2/session-owner.ts'
-import { defaultHttp2Limits } from '../../http2/frame.ts'
 import type { Http2Stream } from '../../http2/stream.ts'
 import type { Http1Limits } from '../../http1/message.ts'
 import { Roster } from '../../lifecycle/roster.ts'
@@ -16,6 +15,7 @@ import type { Expiring, TimerWheel } from '../timer-wheel.ts'
 import { WheelTimer } from '../timer-wheel.ts'
 import { ClientStream } from './client-stream.ts'
 import type { ClientStreamHost } from './client-stream.ts'
+import { sessionLimits } from './session-limits.ts'
 import { Http2Transport } from './transport.ts'
 import type { TransportOwner } from './transport.ts'
 
@@ -59,8 +59,7 @@ export class Http2ClientConnection implements ClientStreamHost, SessionOwner, Tr
     this.info = info
     this.#home = home
     this.#idleMs = options.idleMs
-    const { maxHeadBytes, maxHeaders } = options.limits
-    const limits = { ...defaultHttp2Limits, maxListBytes: maxHeadBytes, maxFields: maxHeaders + pseudoFields }
+    const limits = sessionLimits(options.limits, pseudoFields)
     this.session = new Http2Session('client', limits, this)
     this.#transport = new Http2Transport(stream, this.session, this)
     this.#timer = new WheelTimer(options.wheel, this)

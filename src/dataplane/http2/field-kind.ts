@@ -10,8 +10,10 @@ export const FieldKind = {
   Pseudo: 2,
   ContentLength: 3,
   Expect: 4,
-  /** `te: trailers` is all it may say. */
+  /** `te: trailers` is all a request may say. */
   Te: 5,
+  /** Ours send `:authority` alone: two names for the server are one too many (CVE class: authority confusion). */
+  Host: 6,
 } as const
 export type FieldKind = (typeof FieldKind)[keyof typeof FieldKind]
 
@@ -21,8 +23,7 @@ const special = new Map<string, FieldKind>([
   ['proxy-connection', FieldKind.Bad],
   ['transfer-encoding', FieldKind.Bad],
   ['upgrade', FieldKind.Bad],
-  // Ours send `:authority` alone: two names for the server are one too many (CVE class: authority confusion).
-  ['host', FieldKind.Bad],
+  ['host', FieldKind.Host],
   ['content-length', FieldKind.ContentLength],
   ['expect', FieldKind.Expect],
   ['te', FieldKind.Te],

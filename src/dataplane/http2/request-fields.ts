@@ -34,6 +34,7 @@ export function readRequest(fields: readonly string[], end: boolean): RequestHea
       case FieldKind.Plain:
         break
       case FieldKind.Bad:
+      case FieldKind.Host:
         return refuse('bad_field_name')
       case FieldKind.Pseudo:
         if (headers.length > 2) return refuse('pseudo_field_after_fields')

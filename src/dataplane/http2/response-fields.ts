@@ -21,6 +21,9 @@ export function readResponse(fields: readonly string[], end: boolean, method: st
     switch (fieldKind(name)) {
       case FieldKind.Plain:
       case FieldKind.Expect:
+      // Without meaning in responses, and none of a connection's: an application may send them, so they pass.
+      case FieldKind.Te:
+      case FieldKind.Host:
         break
       case FieldKind.Pseudo:
         if (headers.length > 0) return null

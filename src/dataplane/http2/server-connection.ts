@@ -5,7 +5,6 @@
 import type { Duplex } from 'node:stream'
 import { Http2Session } from '../../http2/session.ts'
 import type { SessionOwner } from '../../http2/session-owner.ts'
-import { defaultHttp2Limits } from '../../http2/frame.ts'
 import type { Http2Stream } from '../../http2/stream.ts'
 import { Roster } from '../../lifecycle/roster.ts'
 import type { Connection } from '../connection.ts'
@@ -15,10 +14,11 @@ import type { Expiring } from '../timer-wheel.ts'
 import { WheelTimer } from '../timer-wheel.ts'
 import { ServerStream } from './server-stream.ts'
 import type { ServerStreamHost } from './server-stream.ts'
+import { sessionLimits } from './session-limits.ts'
 import { Http2Transport } from './transport.ts'
 import type { TransportOwner } from './transport.ts'
 
-/** Pseudo-fields count as fields and are none of HTTP/1.1's. */
+/** `:method`, `:scheme`, `:authority` and `:path`. */
 const pseudoFields = 4
 
 export class Http2ServerConnection implements ServerStreamHost, SessionOwner, TransportOwner, Expiring {
@@ -39,8 +39,7 @@ export class Http2ServerConnection implements ServerStreamHost, SessionOwner, Tr
   constructor(stream: Duplex, options: ServerOptions, owner: Connection | null) {
     this.owner = owner
     this.options = options
-    const { maxHeadBytes, maxHeaders } = options.limits
-    const limits = { ...defaultHttp2Limits, maxListBytes: maxHeadBytes, maxFields: maxHeaders + pseudoFields }
+    const limits = sessionLimits(options.limits, pseudoFields)
     this.session = new Http2Session('server', limits, this)
     this.#transport = new Http2Transport(stream, this.session, this)
     this.#timer = new WheelTimer(options.wheel, this)

@@ -168,9 +168,10 @@ export class ServerStream implements Downstream, StreamEvents {
   #onHead(fields: string[] | null, end: boolean): void {
     const { options } = this.#connection
     this.#headSeen = true
-    if (fields === null) return this.#refuse({ status: 431, reason: 'head_too_large', limit: 'maxHeadBytes' })
+    if (fields === null)
+      return this.#refuse({ status: 431, reason: 'head_too_large', limit: 'maxHeadBytes' }, null)
     const head = readRequest(fields, end)
-    if ('status' in head) return this.#refuse({ ...head, limit: null })
+    if ('status' in head) return this.#refuse({ ...head, limit: null }, fields)
     this.#left = head.contentLength
     const exchange = new Exchange(this, head, options.wheel)
     this.exchange = exchange
@@ -190,12 +191,15 @@ export class ServerStream implements Downstream, StreamEvents {
     this.exchange?.onRequestEnd(fields.length === 0 ? null : fields)
   }
 
-  #refuse(refusal: CodecRefusal): void {
+  // The connection goes on, so an answer to HEAD has no text; where the method is not known, none has.
+  #refuse(refusal: CodecRefusal, fields: readonly string[] | null): void {
     const { options } = this.#connection
-    const exchange = new Exchange(this, unreadableHead, options.wheel)
+    const asksForHead = fields?.some((text, i) => text === 'HEAD' && fields[i - 1] === ':method') === true
+    const head = asksForHead ? { ...unreadableHead, method: 'HEAD' } : unreadableHead
+    const exchange = new Exchange(this, head, options.wheel)
     this.exchange = exchange
-    const text = refusalText(refusal, options.limits)
-    exchange.reply(localReply(unreadableHead, refusal.status, text), refusal.reason, 'DPE')
+    const text = fields === null ? '' : refusalText(refusal, options.limits)
+    exchange.reply(localReply(head, refusal.status, text), refusal.reason, 'DPE')
   }
 
   #fault(reason: string): void {
