@@ -74,7 +74,10 @@ export interface Http2Limits {
   readonly maxFields: number
   /** Streams the peer may have open at once. */
   readonly maxStreams: number
-  /** Bytes a stream's sender may be ahead of its reader: what one stalled reader can make us hold. */
+  /**
+   * Bytes a stream's sender may be ahead of its reader: what one stalled reader can make us hold. On a server no less than
+   * the 65,535 that a client counts on before it has read this.
+   */
   readonly streamWindowBytes: number
   /** The same for all streams of a connection together. */
   readonly connectionWindowBytes: number
