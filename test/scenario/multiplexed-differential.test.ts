@@ -316,6 +316,8 @@ async function stage(t: TestContext) {
   const peers: WirePeer[] = []
   t.after(async () => {
     for (const peer of peers) peer.stream.destroy()
+    // The last of them may not be through its handshake yet.
+    while (harness.metrics().handshakes > 0) await new Promise((resolve) => setImmediate(resolve))
     await harness.quiet()
     await harness.stop()
   })
