@@ -27,19 +27,19 @@ export function declareIptables(program: Command, ran: Ran): void {
       )
 
   binary(declare('apply', 'makes the rules; does nothing when exactly they are there already (needs root)'))
-    .option('-n, --dry-run', 'only print what show prints', false)
+    .option('-n, --dry-run', 'only print what show prints')
     .option(
       '--reconcile',
       'replace rules of another version or other options, in one step without a gap',
       false,
     )
-    .option('--force-apply', 'replace the rules even if they are the same', false)
+    .option('--force-apply', 'replace the rules even if they are the same')
   binary(
     declare(
       'clean',
       'deletes the rules and ISTIO_ chains; give -c and -k as they were given to apply (needs root)',
     ),
-  ).option('-n, --dry-run', 'only print what would be fed to iptables-restore', false)
+  ).option('-n, --dry-run', 'only print what would be fed to iptables-restore')
   declare('show', 'prints the rules as iptables-restore input; reads nothing and changes nothing').option(
     '--json',
     'print them as one JSON value',

@@ -23,7 +23,7 @@ export function declarePolicy(program: Command, ran: Ran): void {
     .description(
       'names refused objects (exit code 1), what is hardly meant, and what applies to each workload',
     )
-    .option('--json', 'print it as one JSON value', false)
+    .option('--json', 'print it as one JSON value')
     .action((dir: string, flags: CheckFlags) =>
       ran(import('./policy/run-check.ts').then(({ runCheck }) => runCheck(dir, flags))),
     )

@@ -15,9 +15,8 @@ export async function runCli(argv: readonly string[]): Promise<number> {
       'A sidecar proxy that speaks mutual TLS with SPIFFE identities, obeys Istio policy to the letter, and explains it.',
     )
     .version(version, '--version')
-    .showHelpAfterError('(add --help for the options)')
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'error: ERR_USAGE ')) })
+    .configureOutput({ outputError: (text, write) => write(`${usageLine(text)}\n`) })
 
   const { declareDemo } = await import('./demo.ts')
   const { declareSidecar, declareProxy, declareAgent } = await import('./sidecar-options.ts')
@@ -41,4 +40,13 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     // What a user can mend by typing something else is bad usage; everything else failed.
     return error instanceof MeshError && error.code.startsWith('ERR_BOOTSTRAP_') ? 2 : 1
   }
+}
+
+// The library puts its guess of what was meant on a second line, and our errors have one.
+function usageLine(text: string): string {
+  const what = text
+    .replace(/^error: /, '')
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')
+  return new MeshError('ERR_USAGE', what, 'add --help for the options').line
 }

@@ -92,7 +92,6 @@ function traffic(command: Command): Command {
       '--inbound <listen=target>',
       'explicit inbound listener and the application behind it, 127.0.1.2:8080=127.0.0.1:18080; repeatable',
       collect,
-      [],
     )
     .option(
       '--outbound <address>',
@@ -112,7 +111,7 @@ function traffic(command: Command): Command {
       '--decision-log-key <file>',
       'secret of 32 bytes or more, mode 0600: values of headers and claims become keyed digests instead of being left out',
     )
-    .option('--decision-log-show-values', 'tell these values as they are; tokens and cookies never', false)
+    .option('--decision-log-show-values', 'tell these values as they are; tokens and cookies never')
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .option('--drain <duration>', 'grace for inbound requests at the end', '45s')
     .option('--max-connections <n>', 'connections a thread holds per listener', '10000')
@@ -124,6 +123,6 @@ function traffic(command: Command): Command {
     )
 }
 
-function collect(value: string, before: readonly string[]): string[] {
+function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value]
 }
