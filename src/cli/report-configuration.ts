@@ -2,6 +2,18 @@
 import type { Quarantined } from '../policy/resource.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
+// What opens nothing by its absence has no stub.
+const withoutStub = new Set([
+  'Document',
+  'MeshConfig',
+  'ServiceEntry',
+  'WorkloadEntry',
+  'Service',
+  'Endpoints',
+  'EndpointSlice',
+  'Pod',
+])
+
 export interface Reported {
   readonly quarantine: readonly Quarantined[]
   /** Legal and probably not meant, or accepted without effect. */
@@ -19,12 +31,9 @@ export function reportConfiguration(log: Logger): (state: Reported) => void {
       now.add(key)
     }
     for (const object of state.quarantine) {
-      const { kind, namespace, name, origin, reason, lastGood } = object
-      const inForce = lastGood
-        ? 'the earlier good version stays in force'
-        : 'its fail-closed stub is in force'
+      const { kind, namespace, name, origin, reason } = object
       once(JSON.stringify([kind, namespace, name, reason]), () =>
-        log.warn(`quarantined ${kind} ${namespace}/${name}: ${inForce}`, { origin, reason }),
+        log.warn(`quarantined ${shown(object)}: ${inForce(object)}`, { origin, reason }),
       )
     }
     for (const warning of state.warnings ?? [])
@@ -34,4 +43,13 @@ export function reportConfiguration(log: Logger): (state: Reported) => void {
     }
     known = now
   }
+}
+
+// What cannot be read as an object has no kind and no name of its own; its file is its name.
+const shown = ({ kind, namespace, name }: Quarantined): string =>
+  kind === 'Document' ? `a document of ${name}` : `${kind} ${namespace}/${name}`
+
+function inForce({ kind, lastGood }: Quarantined): string {
+  if (lastGood) return 'the earlier good version stays in force'
+  return withoutStub.has(kind) ? 'it is left out' : 'its fail-closed stub is in force'
 }
