@@ -14,7 +14,7 @@ import { packSnapshot } from './packed-snapshot.ts'
 import type { PackedSnapshot } from './packed-snapshot.ts'
 import type { FromWorker, Question, ToWorker, WorkerInit } from './worker-protocol.ts'
 
-export class WorkerError extends MeshError<'ERR_WORKER_START'> {}
+class WorkerError extends MeshError<'ERR_WORKER_START'> {}
 
 export interface WorkerPoolEvents {
   onListening(direction: 'inbound' | 'outbound', address: SocketAddress): void
@@ -191,7 +191,7 @@ export class WorkerPool {
           member.ready = true
           resolve()
         } else if (message.type === 'failed') {
-          reject(startError(message.line))
+          reject(startError(message.message, message.code, message.mend))
           // Listeners it did bind would still take their share of connections, and serve none.
           void worker.terminate()
         } else this.#hear(member, message)
@@ -275,10 +275,8 @@ export class WorkerPool {
   }
 }
 
-function startError(what: string): WorkerError {
-  return new WorkerError(
-    'ERR_WORKER_START',
-    what.replace(/^error: /, ''),
-    'see the cause in this line and mend it',
-  )
+// An error with a code of its own, a port in use say, is the reader's as it is.
+function startError(what: string, code: string | null = null, mend: string | null = null): MeshError {
+  if (code !== null && mend !== null) return new MeshError(code, what, mend)
+  return new WorkerError('ERR_WORKER_START', what, 'see the cause in this line and mend it')
 }

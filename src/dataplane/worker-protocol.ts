@@ -48,7 +48,13 @@ export type FromWorker =
   /** The same of the decision log; every batch is answered by `decisions-taken`. */
   | { readonly type: 'decisions'; readonly lines: Uint8Array<ArrayBuffer>; readonly count: number }
   | { readonly type: 'notice'; readonly level: 'info' | 'warn'; readonly message: string }
-  | { readonly type: 'failed'; readonly line: string }
+  /** The error that ended the start; `code` and `mend` are null when nobody foresaw it. */
+  | {
+      readonly type: 'failed'
+      readonly code: string | null
+      readonly message: string
+      readonly mend: string | null
+    }
   | { readonly type: 'drained'; readonly direction: 'inbound' | 'outbound' }
   /** A token named a key that no document of this source has. */
   | { readonly type: 'refetch-keys'; readonly source: string }

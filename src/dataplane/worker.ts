@@ -5,7 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { systemClock } from '../lifecycle/clock.ts'
-import { errorLine } from '../error.ts'
+import { MeshError } from '../error.ts'
 import { DataThread } from './data-thread.ts'
 import type { FromWorker, ToWorker, WorkerInit } from './worker-protocol.ts'
 
@@ -17,5 +17,6 @@ try {
   port.on('message', (message: ToWorker) => thread.hear(message))
   tell({ type: 'ready' })
 } catch (error) {
-  tell({ type: 'failed', line: errorLine(error) })
+  const { code, mend } = error instanceof MeshError ? error : { code: null, mend: null }
+  tell({ type: 'failed', code, message: error instanceof Error ? error.message : String(error), mend })
 }

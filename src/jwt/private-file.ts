@@ -11,7 +11,17 @@ export class PrivateFileError extends MeshError<'ERR_JWT_FILE_EXPOSED' | 'ERR_JW
 
 /** Creates what is missing, 0700; leaves an existing directory as it is. */
 export async function makePrivateDirectory(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 })
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new PrivateFileError(
+      'ERR_JWT_FILE_UNUSABLE',
+      `cannot make the directory ${directory} (${code ?? 'unknown'})`,
+      'name a directory that this user can make or write',
+      { cause },
+    )
+  }
 }
 
 /** The content, or null when there is no such file. A file that group or world can touch is an error, not a secret. */

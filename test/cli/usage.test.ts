@@ -70,10 +70,16 @@ test('help and version are answers, on standard output', { timeout }, async (t) 
 })
 
 test('what nobody knows is bad usage: code, reason, where help is, exit 2', { timeout }, async (t) => {
-  for (const args of [['nonsense'], ['proxy', '--no-such-option'], ['proxy', '--config']]) {
+  // The last one is near enough to an option to be answered with a guess.
+  for (const args of [
+    ['nonsense'],
+    ['proxy', '--no-such-option'],
+    ['proxy', '--config'],
+    ['proxy', '--cnfig'],
+  ]) {
     const { code, err, out } = await run(t, args)
     assert.equal(code, 2, args.join(' '))
-    assert.match(err, /^error: ERR_USAGE .*\n\(add --help for the options\)\n$/)
+    assert.match(err, /^error: ERR_USAGE .*; add --help for the options\n$/)
     assert.equal(out, '')
   }
 })
@@ -95,6 +101,14 @@ test('a value that cannot be is one line with its code and exit 2', { timeout: 6
   }
 })
 
+test('a state directory that cannot be is one line with its code', { timeout }, async (t) => {
+  const dir = await folder(t)
+  await writeFile(`${dir}/file`, '')
+  const { code, err } = await run(t, ['mesh', '--config', dir, '--state', `${dir}/file`])
+  assert.equal(code, 1)
+  assert.match(err, /^error: ERR_JWT_FILE_UNUSABLE cannot make the directory .*file \(EEXIST\); .+\n$/)
+})
+
 test('a port in use ends the start with one line that names it', { timeout }, async (t) => {
   const taken = await Listener.bind(
     { address: { address: '127.0.0.1', port: 0 }, reusePort: false, maxConnections: 1 },
@@ -105,7 +119,10 @@ test('a port in use ends the start with one line that names it', { timeout }, as
   const args = await proxy(t, '--config', await folder(t), '--outbound', `127.0.0.1:${port}`)
   const { code, err } = await run(t, args)
   assert.equal(code, 1)
-  assert.match(err, new RegExp(`127\\.0\\.0\\.1:${port}: the port is in use`))
+  assert.match(
+    err,
+    new RegExp(`^error: ERR_LISTENER_BIND .*127\\.0\\.0\\.1:${port}: the port is in use`, 'm'),
+  )
   assert.doesNotMatch(err, /\n\s+at /)
 })
 

@@ -1,6 +1,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { WorkerError, WorkerPool } from '../../src/dataplane/worker-pool.ts'
+import { MeshError } from '../../src/error.ts'
+import { WorkerPool } from '../../src/dataplane/worker-pool.ts'
 import type { WorkerPoolEvents } from '../../src/dataplane/worker-pool.ts'
 import { systemClock } from '../../src/lifecycle/clock.ts'
 import type { ThreadMetrics } from '../../src/dataplane/worker-protocol.ts'
@@ -148,8 +149,9 @@ test('a port in use refuses the start with the thread’s own words', { timeout 
   t.after(() => taken.close())
   const settings = harnessSettings({ settings: { outbound: [taken.address] } })
   await assert.rejects(WorkerPool.start(1, settings, new ManualClock(), new Events()), (error: unknown) => {
-    assert.ok(error instanceof WorkerError)
-    assert.match(error.message, /the port is in use/)
+    assert.ok(error instanceof MeshError)
+    assert.equal(error.code, 'ERR_LISTENER_BIND')
+    assert.match(error.message, /^cannot listen on .*: the port is in use$/)
     return true
   })
 })
