@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import type { Client, Metadata } from '@grpc/grpc-js'
 import type { Clock } from '../lifecycle/clock.ts'
+import { callReason } from '../proto/call-reason.ts'
 import { loadProto } from '../proto/load-proto.ts'
 import { toStruct } from '../proto/struct.ts'
 import { AgentError } from './agent-error.ts'
@@ -133,7 +134,7 @@ export class CaClient {
           timer.cancel()
           signal.removeEventListener('abort', cancel)
           if (late) resolve(cancelled)
-          else if (error) resolve({ ok: false, code: error.code, details: error.details })
+          else if (error) resolve({ ok: false, code: error.code, details: callReason(error.details) })
           else resolve({ ok: true, chain: (response as { cert_chain: string[] }).cert_chain })
         },
       )

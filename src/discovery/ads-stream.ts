@@ -5,6 +5,7 @@
 import { Client, Metadata, credentials, type ChannelCredentials, type ServiceError } from '@grpc/grpc-js'
 import type { DiscoveryRequest, DiscoveryResponse } from '../proto/discovery-messages.ts'
 import { DiscoveryError } from './discovery-error.ts'
+import { callReason } from '../proto/call-reason.ts'
 import { loadProto } from '../proto/load-proto.ts'
 
 /** What a stream is opened with; asked for anew each time, since tokens and certificates are rotated in place. */
@@ -79,7 +80,7 @@ export class AdsStream {
     this.#call.on('data', (response: DiscoveryResponse) => {
       if (!this.#ended) handlers.response(response)
     })
-    this.#call.on('error', (error: ServiceError) => end(error.message))
+    this.#call.on('error', (error: ServiceError) => end(callReason(error.message)))
     this.#call.on('end', () => end('the server ended the stream'))
   }
 

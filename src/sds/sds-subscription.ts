@@ -11,6 +11,7 @@ import type {
   DiscoveryResponse,
   NodeMessage,
 } from '../proto/discovery-messages.ts'
+import { callReason } from '../proto/call-reason.ts'
 import { loadProto } from '../proto/load-proto.ts'
 import type { Log } from '../lifecycle/log.ts'
 import { secretName, secretTypeUrl } from './secret.ts'
@@ -85,7 +86,7 @@ export class SdsSubscription {
     stream.on('data', (response: DiscoveryResponse) => {
       work = work.then(() => this.#answer(stream, response))
     })
-    stream.on('error', (error: Error) => this.#ended(stream, error.message))
+    stream.on('error', (error: Error) => this.#ended(stream, callReason(error.message)))
     stream.on('end', () => this.#ended(stream, 'the server ended the stream'))
     this.#send(stream, { version_info: this.#goodVersion, node: this.#options.node })
   }

@@ -319,3 +319,17 @@ test('after close nothing is asked again', async () => {
   assert.equal(client.counters.connects, 2)
   assert.equal(clock.pending, 0)
 })
+
+test('a socket that is not there is named with its reason, and nothing is left of the library’s labels', async () => {
+  const lost = Promise.withResolvers<string>()
+  const warn = (message: string, fields?: object): void =>
+    lost.resolve(`${message} ${JSON.stringify(fields ?? {})}`)
+  const client = SdsClient.start(
+    { clock, random: () => 0.5, log: { ...log, warn } },
+    { socketPath, nodeId: 'sidecar~127.0.0.1~a.b~b' },
+  )
+  cleanups.push(() => client.close())
+  const line = await lost.promise
+  assert.match(line, /^secret stream lost, asking again .*connect ENOENT [^ ]+socket\.?"/)
+  assert.doesNotMatch(line, /Resolution note|Error: /)
+})
