@@ -103,7 +103,8 @@ export class Processes {
 
 /** What a log ends with, as text: most lines are JSON with a message. */
 export function lastLine(log: string): string {
-  const line = log.trimEnd().split('\n').at(-1)?.slice(0, 1000) ?? ''
+  const lines = log.trimEnd().split('\n')
+  const line = (thrown(lines) ?? lines.at(-1) ?? '').slice(0, 1000)
   if (line === '') return 'it said nothing'
   try {
     const { msg } = JSON.parse(line) as { msg?: unknown }
@@ -111,4 +112,10 @@ export function lastLine(log: string): string {
   } catch {
     return line
   }
+}
+
+// A program that dies of an error nobody caught ends with its stack and the runtime's version; what it died of is above.
+function thrown(lines: readonly string[]): string | undefined {
+  if (!/^Node\.js v\d/.test(lines.at(-1) ?? '')) return undefined
+  return lines.findLast((line) => /^\w*Error\b.*: /.test(line))
 }

@@ -60,4 +60,7 @@ test('the last words of a log are its last message', () => {
   assert.equal(lastLine('{"msg":"first"}\n{"level":"info","msg":"second"}\n'), 'it last said "second"')
   assert.equal(lastLine('error: ERR_X y; z\n'), 'error: ERR_X y; z')
   assert.equal(lastLine(''), 'it said nothing')
+  const crash =
+    'node:events:505\n    throw er;\n\nError: listen EADDRINUSE: 127.0.0.1:1\n    at f (x:1)\n\nNode.js v26.10.0\n'
+  assert.equal(lastLine(crash), 'Error: listen EADDRINUSE: 127.0.0.1:1')
 })
