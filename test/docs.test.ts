@@ -303,6 +303,7 @@ const commands = [
   'mesh token',
   'policy',
   'policy check',
+  'policy diff',
   'policy eval',
   'policy explain',
   'policy test',

@@ -18,8 +18,9 @@ export interface RequestQuestions {
   readonly headers: ReadonlySet<string>
   /** Where in a token's payload the claims are that rules look at. */
   readonly claims: readonly (readonly string[])[]
-  /** Some rule looks at the query. */
+  /** Some rule looks at the query, or at the address behind proxies. */
   readonly query: boolean
+  readonly remoteIp: boolean
 }
 
 /** Walks every rule: once a policy, not once a request. */
@@ -28,12 +29,14 @@ export function requestQuestions(policy: CompiledPolicy): RequestQuestions {
   const headers = new Set<string>()
   const claims = new Map<string, readonly string[]>()
   let query = false
+  let remoteIp = false
   const ask = (test: RequestTest): void => {
     const claim = claimAsked(test)
     if (claim !== null) claims.set(JSON.stringify(claim), claim)
     else if (test instanceof HeaderTest) headers.add(test.name)
     else {
       if (test.field === RequestField.target) query = true
+      if (test.field === RequestField.remoteIp) remoteIp = true
       return
     }
     keys.add(test.key)
@@ -43,7 +46,7 @@ export function requestQuestions(policy: CompiledPolicy): RequestQuestions {
       for (const { alternatives } of clauses)
         for (const { request } of alternatives) for (const test of request) ask(test)
   }
-  return { keys: [...keys].sort(), headers, claims: [...claims.values()], query }
+  return { keys: [...keys].sort(), headers, claims: [...claims.values()], query, remoteIp }
 }
 
 /** The place in the payload that a test looks at; null for tests of anything else. */

@@ -13,6 +13,7 @@ import type {
 } from '../dataplane/decisions/recent-decisions.ts'
 import type { WorkerPool } from '../dataplane/worker-pool.ts'
 import type { DecisionLine } from '../telemetry/decision-line.ts'
+import { explanationJson } from './policy/explanation-json.ts'
 import { explanationText } from './policy/explanation-text.ts'
 
 type Asking = Pick<WorkerPool, 'ask'>
@@ -30,7 +31,7 @@ export async function explainPage(
   const { decision, explanation } = newest
   return query.get('format') === 'text'
     ? plain(inWords(decision, explanation))
-    : json({ decision, explanation: explanation === null ? null : withoutPermit(explanation) })
+    : json({ decision, explanation: explanationJson(explanation) })
 }
 
 function nameOf(query: URLSearchParams): DecisionName | null {
@@ -64,21 +65,15 @@ const plain = (body: string, status = 200): Page => ({
 })
 
 function inWords(decision: DecisionLine, explanation: Explanation | null): string {
-  const { verdict, reason, action, custom, method, host, path, source, generation, time } = decision
+  const { verdict, reason, action, authorizer, method, host, path, source, generation, time } = decision
   const what = method === null ? 'connection' : `${method} ${JSON.stringify(`${host}${path}`)}`
   const who = source.principal === null ? 'plaintext' : `spiffe://${source.principal}`
   const head = `${what} from ${who} (${source.ip}:${source.port}) at ${time}, generation ${generation}\n`
   return (
     head +
     explanationText(
-      { allowed: verdict === 'allowed', status: null, reason, path: null, action, custom },
+      { allowed: verdict === 'allowed', status: null, reason, path: null, action, custom: authorizer },
       explanation,
     )
   )
-}
-
-/** A permit is proof for the forwarding code and says nothing to a reader. */
-function withoutPermit({ decision, ...rest }: Explanation): unknown {
-  const { allowed, reason, policy, rule, detail } = decision
-  return { ...rest, decision: { allowed, reason, policy, rule, detail } }
 }

@@ -26,8 +26,8 @@ export interface DecisionLine {
     readonly principal: string | null
     readonly ip: string
     readonly port: number
-    /** Behind proxies, as `remote.ip` means it. */
-    readonly remoteIp: string
+    /** Behind proxies, as `remote.ip` means it; null where the request was not read. */
+    readonly remoteIp: string | null
   }
   readonly destination: { readonly ip: string; readonly port: number }
   readonly sni: string | null
@@ -59,7 +59,7 @@ export interface DecisionLine {
   readonly tokenHeaders: readonly string[]
   readonly normalization: string | null
   /** What an authorizer said, as in the access log: `PROVIDER:allowed`; null where none was asked. */
-  readonly custom: string | null
+  readonly authorizer: string | null
   /** HTTP/2 that was carried unread, on a connection. */
   readonly unread: boolean
   readonly verdict: 'allowed' | 'denied'

@@ -3,9 +3,11 @@ import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { BootstrapError } from '../../bootstrap/bootstrap-error.ts'
 import { quoted } from '../../decode/decode-problem.ts'
+import { systemClock } from '../../lifecycle/clock.ts'
 import { readCases } from './case-file.ts'
 import { Evaluator } from './evaluator.ts'
 import { loadPolicyFolder } from './load-policy-folder.ts'
+import { grouped, Progress } from './progress.ts'
 import { clockOf } from './run-eval.ts'
 import type { EvalFlags } from './run-eval.ts'
 
@@ -24,7 +26,9 @@ export async function runCases(file: string, flags: TestFlags): Promise<number> 
   const evaluator = new Evaluator(config, now)
   const lines: string[] = []
   let failed = 0
-  for (const { name, given, expect } of read.value) {
+  const progress = new Progress(process.stderr, systemClock)
+  for (const [index, { name, given, expect }] of read.value.entries()) {
+    progress.tell(() => `${grouped(index)} of ${grouped(read.value.length)} cases`)
     const { answer } = await evaluator.evaluate(given)
     const wrong = differences(expect, answer, '')
     if (wrong.length > 0) failed += 1
@@ -33,6 +37,7 @@ export async function runCases(file: string, flags: TestFlags): Promise<number> 
       ...wrong.map((line) => `    ${line}`),
     )
   }
+  progress.end()
   lines.push(`${read.value.length - failed} passed, ${failed} failed`)
   await new Promise<void>((done) => process.stdout.write(`${lines.join('\n')}\n`, () => done()))
   return failed === 0 ? 0 : 1

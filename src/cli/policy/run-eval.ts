@@ -7,7 +7,9 @@ import { BootstrapError } from '../../bootstrap/bootstrap-error.ts'
 import { systemClock } from '../../lifecycle/clock.ts'
 import { Evaluator } from './evaluator.ts'
 import type { Answer } from './answer.ts'
+import { linesOf, longestLine } from './lines-of.ts'
 import { loadPolicyFolder } from './load-policy-folder.ts'
+import { grouped, Progress } from './progress.ts'
 import { readQuestion } from './question.ts'
 
 export interface EvalFlags {
@@ -18,7 +20,9 @@ export interface EvalFlags {
 export async function runEval(flags: EvalFlags): Promise<number> {
   const now = clockOf(flags.now)
   const { config } = await loadPolicyFolder(flags.config)
-  return answerLines(process.stdin, process.stdout, new Evaluator(config, now))
+  // On a terminal the answers themselves show how far it is.
+  const progress = process.stdout.isTTY ? null : new Progress(process.stderr, systemClock)
+  return answerLines(process.stdin, process.stdout, new Evaluator(config, now), progress)
 }
 
 /** RFC 3339, with seconds and zone. */
@@ -34,14 +38,18 @@ export function clockOf(text: string | undefined): () => number {
   )
 }
 
-/** Characters of a line: far more than any request head holds. */
-const longestLine = 4 * 1024 * 1024
 /** Characters of answers written at once. */
 const batch = 64 * 1024
 
 /** 1 when a line could not be answered; 0 also when the reader leaves early. */
-export async function answerLines(input: Readable, output: Writable, evaluator: Evaluator): Promise<number> {
+export async function answerLines(
+  input: Readable,
+  output: Writable,
+  evaluator: Evaluator,
+  progress: Progress | null = null,
+): Promise<number> {
   let failed = false
+  let answered = 0
   let gone = false
   let pending = ''
   let whole: unknown = null
@@ -61,9 +69,11 @@ export async function answerLines(input: Readable, output: Writable, evaluator: 
     const said = found instanceof Promise ? await found : found
     if ('error' in said) failed = true
     pending += `${JSON.stringify(said)}\n`
+    answered += 1
+    progress?.tell(() => `${grouped(answered)} answered`)
     if (pending.length >= batch) await flush()
   }
-  for await (const line of linesOf(input)) {
+  for await (const { text: line } of linesOf(input)) {
     if (gone) break
     if (line === null) {
       failed = true
@@ -71,6 +81,7 @@ export async function answerLines(input: Readable, output: Writable, evaluator: 
     } else await answer(line)
   }
   await flush()
+  progress?.end()
   if (whole !== null) throw whole as Error
   return failed ? 1 : 0
 }
@@ -89,29 +100,4 @@ function answerLine(
   if (!read.ok) return { error: read.reason }
   const judged = evaluator.evaluate(read.question)
   return judged instanceof Promise ? judged.then(({ answer }) => answer) : judged.answer
-}
-
-/** Lines without their end; null for one that is too long to be kept. */
-async function* linesOf(input: Readable): AsyncGenerator<string | null> {
-  input.setEncoding('utf8')
-  let rest = ''
-  let skipping = false
-  for await (const chunk of input as AsyncIterable<string>) {
-    let from = 0
-    for (let end = chunk.indexOf('\n'); end >= 0; end = chunk.indexOf('\n', from)) {
-      const line = rest + chunk.slice(from, end)
-      from = end + 1
-      rest = ''
-      if (!skipping) yield line
-      skipping = false
-    }
-    if (skipping) continue
-    rest += chunk.slice(from)
-    if (rest.length > longestLine) {
-      yield null
-      rest = ''
-      skipping = true
-    }
-  }
-  if (rest !== '') yield rest
 }

@@ -10,6 +10,7 @@ import type { Snapshot } from '../../discovery/snapshot.ts'
 import type { AuthorizerSet } from '../../ext-authz/providers.ts'
 import type { KeyRing } from '../../jwt/key-ring.ts'
 import { RequestAuthenticationVerifier } from '../../jwt/request-authentication-verifier.ts'
+import { tokenRules, type TokenRules } from '../../jwt/token-rules.ts'
 import type { AuthorizationPolicy } from '../../policy/authorization-policy.ts'
 import type { MeshConfig } from '../../policy/mesh-config.ts'
 import type { EffectiveMtls } from '../../policy/peer-authentication.ts'
@@ -36,6 +37,8 @@ export class WorkloadPolicy {
   readonly mesh: MeshConfig
   readonly requestAuthentications: readonly RequestAuthentication[]
   readonly tokens: RequestAuthenticationVerifier
+  /** The same rules as decision records know them. */
+  readonly tokenRules: TokenRules
   /** Whom CUSTOM policies may name. */
   readonly authorizers: AuthorizerSet
   readonly #policies: readonly AuthorizationPolicy[]
@@ -51,6 +54,7 @@ export class WorkloadPolicy {
     this.authorizers = offlineAuthorizers(config, namespace)
     this.requestAuthentications = requestAuthentications
     this.tokens = new RequestAuthenticationVerifier(requestAuthentications, tokenRefusals, ring)
+    this.tokenRules = tokenRules(requestAuthentications, tokenRefusals)
     this.#policies = authorizationPolicies
     this.#modeOf = (port) => peerMode(peerAuthentications, namespace, labels, port, mesh.rootNamespace)
   }

@@ -9,6 +9,7 @@ import type { DecisionLine } from '../../telemetry/decision-line.ts'
 import type { VerdictCell } from '../../telemetry/verdict-counts.ts'
 import type { Connection } from '../connection.ts'
 import type { Exchange } from '../http/exchange.ts'
+import { authorityOf } from '../http/request-view.ts'
 import type { Verdict } from '../inbound/judge-request.ts'
 import type { OpenRequest } from '../inbound/open-request.ts'
 import type { ReadRequest } from '../inbound/request-token.ts'
@@ -68,7 +69,7 @@ export class ConnectionJournal {
 
   /** A target that could be read two ways. */
   unread({ head }: Exchange, world: World): void {
-    const request = { head, requestId: '', host: head.host, context: null, token: null }
+    const request = { head, requestId: '', host: authorityOf(head), context: null, token: null }
     this.#journal.refused('request_target_refused', this.#judgedConnection, request, world)
   }
 

@@ -22,9 +22,9 @@ export function decisionText(judged: Judged, scope: DecisionScope, miss: Nearest
   const { connection, request, audits, shadows } = judged
   return (
     `${scope.opening}${new Date(judged.at).toISOString()}","event":"${judged.event}"` +
-    connectionText(connection, request?.context ?? null, scope) +
+    connectionText(connection, request, scope) +
     (request === null ? noRequest(scope) : requestText(request, scope)) +
-    `,"custom":${text(judged.custom)},"unread":${judged.unreadHttp}` +
+    `,"authorizer":${text(judged.custom)},"unread":${judged.unreadHttp}` +
     `,"verdict":"${judged.allowed ? 'allowed' : 'denied'}","action":${text(judged.action ?? '')}` +
     `,"policy":${text(judged.policy ?? '')},"rule":${judged.rule},"reason":${text(judged.reason)}` +
     `,"miss":${miss === null ? 'null' : JSON.stringify(miss)}` +
@@ -35,14 +35,19 @@ export function decisionText(judged: Judged, scope: DecisionScope, miss: Nearest
 
 function connectionText(
   { context, principalUri, remote, destination, sni }: JudgedConnection,
-  request: RequestContext | null,
+  request: JudgedRequest | null,
   scope: DecisionScope,
 ): string {
+  const read = request?.context ?? null
   const client =
-    request === null || context === null ? remote.address : formatIp(remoteIp(request, context.sourceIp))
+    request === null
+      ? remote.address
+      : read === null || context === null
+        ? ''
+        : formatIp(remoteIp(read, context.sourceIp))
   return (
     `,"source":{"principal":${text(principalUri.slice(scheme.length))},"ip":"${remote.address}","port":${remote.port}` +
-    `,"remoteIp":"${client}"},"destination":{"ip":"${destination.address}","port":${destination.port}}` +
+    `,"remoteIp":${text(client)}},"destination":{"ip":"${destination.address}","port":${destination.port}}` +
     `,"sni":${text(sni)},"mtls":"${scope.mtlsOf(destination.port)}"`
   )
 }

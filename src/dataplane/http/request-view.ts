@@ -68,6 +68,12 @@ export function originForm({ method, target }: RequestHead): string {
   return scheme === 0 ? target : behindAuthority(target.slice(authorityEnd(target, scheme)), method)
 }
 
+/** Whom any readable target is for: an absolute form says so itself. */
+export function authorityOf({ host, target }: RequestHead): string {
+  const scheme = schemeLength(target)
+  return scheme === 0 ? host : target.slice(scheme, authorityEnd(target, scheme))
+}
+
 const behindAuthority = (rest: string, method: string): string =>
   rest.charCodeAt(0) === 47 ? rest : rest === '' && method === 'OPTIONS' ? '*' : `/${rest}`
 
